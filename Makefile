@@ -1,0 +1,46 @@
+# A thin front for Meson and the scripts in tools/. doc/hacking.md says what each does.
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 20
+
+.NOTPARALLEL:
+.PHONY: all demo check install bench fuzz format lint deps clean
+
+all:
+	@tools/build plain
+
+deps:
+	@tools/install-deps build test lint system bench demo fuzz
+
+demo:
+	@tools/install-deps build demo
+	@tools/build plain
+	@HAVEN=$(CURDIR)/build/plain/haven tools/demo
+
+check:
+	@tools/install-deps build test system fuzz
+	@tools/run-tests
+
+install:
+	@tools/build plain --prefix=$(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C build/plain --no-rebuild --quiet
+
+bench:
+	@tools/install-deps build bench
+	@tools/build plain
+	@HAVEN=$(CURDIR)/build/plain/haven bench/run
+
+fuzz:
+	@tools/install-deps build fuzz
+	@tools/fuzz --seconds $(FUZZ_SECONDS)
+
+format:
+	@tools/install-deps lint
+	@tools/c-files | xargs clang-format-14 -i
+
+lint:
+	@tools/install-deps build test lint
+	@tools/lint
+
+clean:
+	@rm -rf build
