@@ -1,0 +1,106 @@
+/*
+ * IP: addresses, routes, neighbours, fragments, ICMP. It knows no port.
+ *
+ * In:  hv_ip_input() takes frames from a link; checks, reassembles and hands transports their packets
+ *      with the descriptor's Ethernet and IP parts filled in (d.src, d.dst, d.l3, d.l4, d.proto, d.payload = d.l4,
+ *      d.payload_len = transport header and data), packet->data still at the frame's start.
+ * Out: hv_ip_output() takes a transport segment (data at its header), finds route and neighbour,
+ *      adds the headers, fragments when needed and allowed, and gives it to the link.
+ */
+#ifndef HV_IP_IP_H
+#define HV_IP_IP_H
+
+#include "base/core.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "link/link.h"
+
+enum { HV_IP_MAX_LINKS = 16, HV_IP_MAX_ADDRESSES = 64, HV_IP_MAX_ROUTES = 64 };
+
+/* An ICMP or ICMPv6 error about a packet of ours, for the transport that sent it (RFC 1122 section 3.2.2). */
+struct hv_icmp_report {
+	struct hv_addr src, dst; /* of the quoted packet: src is ours */
+	struct hv_addr offender; /* who says so */
+	uint8_t proto;
+	int error; /* positive errno: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EMSGSIZE, EPROTO, ... */
+	bool hard;		  /* RFC 1122 section 4.2.3.9 */
+	uint32_t mtu;		  /* with EMSGSIZE; already noted by ip in its path MTU cache */
+	const uint8_t *transport; /* quoted transport header, at least 8 bytes */
+	uint32_t transport_len;
+};
+
+struct hv_ip_transport {
+	void *ctx;
+	/* Consumes. */
+	void (*input)(void *ctx, struct hv_packet *packet);
+	void (*icmp_error)(void *ctx, const struct hv_icmp_report *report);
+};
+
+/* An echo request to an address that is not ours (accept_any_address). packet is not consumed: d describes it. NULL callback: dropped. */
+typedef void hv_ip_echo_fn(void *ctx, const struct hv_packet *packet);
+
+/* What goes with a segment on its way out. */
+struct hv_ip_tx {
+	struct hv_addr src, dst;
+	uint8_t proto;
+	uint8_t hop_limit;     /* 0: the stack's default */
+	uint8_t traffic_class; /* DSCP and ECN */
+	bool dont_fragment;    /* IPv4 DF; a larger packet gives -EMSGSIZE */
+};
+
+struct hv_ip_config {
+	bool accept_any_address, router, router_advertisements;
+	uint8_t hop_limit;
+	uint32_t max_neighbours, max_reassembly_bytes, max_links;
+};
+
+struct hv_ip; /* full definition in ip/ip_state.h, for this room and stack.c */
+
+/* Transports register here at creation (stack.c). proto: IPPROTO_TCP or IPPROTO_UDP. */
+void hv_ip_set_transport(struct hv_ip *ip, uint8_t proto,
+			 const struct hv_ip_transport *transport);
+void hv_ip_set_echo(struct hv_ip *ip, hv_ip_echo_fn *echo, void *ctx);
+
+/* Called when links that were busy can take packets again: transports send on. */
+void hv_ip_set_writable(struct hv_ip *ip, void (*writable)(void *ctx), void *ctx);
+
+/* -ENOSPC. Sets link->ifindex and link->deliver. The ip owns the link from here on. */
+int hv_ip_attach(struct hv_ip *ip, struct haven_link *link, unsigned *ifindex);
+struct haven_link *hv_ip_link(const struct hv_ip *ip, unsigned ifindex); /* NULL: none */
+/* prefix_bits in the family's own count. Errors as haven_address_add(), haven_route_add(). */
+int hv_ip_address_add(struct hv_ip *ip, unsigned ifindex, const struct hv_addr *addr,
+		      unsigned prefix_bits);
+int hv_ip_route_add(struct hv_ip *ip, unsigned ifindex, const struct hv_addr *dst,
+		    unsigned prefix_bits, const struct hv_addr *gateway);
+
+bool hv_ip_is_local(const struct hv_ip *ip,
+		    const struct hv_addr *addr); /* an address of ours */
+/* Source address for a destination (RFC 6724, the small part that applies). 0 or -ENETUNREACH/-EADDRNOTAVAIL. */
+int hv_ip_source(const struct hv_ip *ip, const struct hv_addr *dst, struct hv_addr *src);
+/* Largest IP packet towards dst: min of link MTU and path MTU cache. 0: no route. */
+uint32_t hv_ip_mtu(const struct hv_ip *ip, const struct hv_addr *dst);
+/* HAVEN_OFFLOAD_ bits of the link towards dst: all are usable (software finishes); this only says what is free. */
+bool hv_ip_is_busy(const struct hv_ip *ip, const struct hv_addr *dst);
+
+/*
+ * Send a transport segment. packet->data is at the transport header with HV_PACKET_HEADROOM before it.
+ * Checksum: csum == HV_CSUM_PARTIAL with csum_start/offset set and the pseudo-header sum in the field
+ * (hv_wire_pseudo_sum), or already complete (HV_CSUM_NONE). gso_type/gso_size as wanted.
+ * Returns 0, -ENETUNREACH, -EHOSTUNREACH, -EMSGSIZE, -EAGAIN (link busy: dropped), -ENOMEM. Consumes.
+ */
+int hv_ip_output(struct hv_ip *ip, const struct hv_ip_tx *tx, struct hv_packet *packet);
+
+/* ICMP errors about a packet that came in (never about ICMP errors, fragments but the first, broadcast; RFC 1122
+ * section 3.2.2, RFC 4443 section 2.4(e)). Does not consume. kind and mtu as in <haven/forward.h>. offender NULL: ours. */
+void hv_ip_unreachable(struct hv_ip *ip, const struct hv_packet *packet, int kind, uint32_t mtu,
+		       const struct hv_addr *offender);
+/* The same with a quotation given as bytes (IP header and what follows). Returns 0, -EAGAIN (rate), -ENETUNREACH. */
+int hv_ip_icmp_error_output(struct hv_ip *ip, int kind, uint32_t mtu,
+			    const struct hv_addr *offender, const struct hv_addr *to,
+			    const uint8_t *quote, uint32_t quote_len);
+/* Echo reply from src to dst. */
+int hv_ip_echo_reply(struct hv_ip *ip, const struct hv_addr *src, const struct hv_addr *dst,
+		     uint16_t identifier, uint16_t sequence, const uint8_t *data,
+		     uint32_t size);
+
+#endif

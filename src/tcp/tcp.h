@@ -1,0 +1,117 @@
+/*
+ * TCP (RFC 9293), as socket/ and stack.c see it. The inside is tcp/tcp_conn.h.
+ *
+ * In:  hv_tcp_input() finds connection, listener or forwarder and runs the state machine.
+ * Out: calls that create work mark the connection; hv_tcp_flush() (from haven_poll) sends it, so that one
+ *      segment of up to 64 KiB and one acknowledgement stand for a whole batch.
+ */
+#ifndef HV_TCP_TCP_H
+#define HV_TCP_TCP_H
+
+#include <haven/forward.h>
+
+#include "base/core.h"
+#include "base/list.h"
+#include "ip/ip.h"
+#include "port/port.h"
+
+struct hv_tcp_conn; /* a connection, any state but LISTEN and TIME-WAIT */
+struct hv_tcp_listener;
+struct haven_request; /* a held connection request; tcp/tcp_request.c implements haven_request_* on it, public
+			 * wrappers that need a socket are in socket/ */
+
+enum hv_tcp_kind { HV_TCP_KIND_CONN, HV_TCP_KIND_TIME_WAIT, HV_TCP_KIND_REQUEST };
+
+struct hv_tcp_config {
+	uint32_t max_connections, max_time_wait, max_requests;
+	uint32_t send_buffer_bytes, receive_buffer_bytes;
+	uint64_t time_wait_ns;
+};
+
+/* Up-calls, set by socket/. owner is what hv_tcp_set_owner() gave; NULL owners are not called. */
+struct hv_tcp_events {
+	void *ctx;
+	/* events: HAVEN_EVENT_ bits that became true (level is asked with hv_tcp_events()). */
+	void (*event)(void *ctx, void *owner, unsigned events);
+	/* A listener's connection is ESTABLISHED (in its accept queue). */
+	void (*incoming)(void *ctx, void *listener_owner);
+};
+
+struct hv_tcp {
+	struct hv_core *core;
+	struct hv_ip *ip;
+	struct hv_port_table *ports;
+	struct hv_tcp_config config;
+	struct hv_tcp_events up;
+	const struct haven_forwarder *forwarder;
+	struct hv_list output;	  /* connections with something to send or acknowledge */
+	struct hv_list blocked;	  /* connections that wait for a busy link */
+	struct hv_list time_wait; /* oldest first */
+	struct hv_list requests;
+	uint32_t connection_count, time_wait_count, request_count;
+	uint64_t segments_in, segments_out, retransmits;
+	uint64_t challenge_window_ns; /* RFC 5961 section 7 */
+	uint32_t challenge_count;
+};
+
+int hv_tcp_init(struct hv_tcp *tcp, struct hv_core *core, struct hv_ip *ip,
+		struct hv_port_table *ports, const struct hv_tcp_config *config);
+/* Frees every connection, request and TIME-WAIT without sending. */
+void hv_tcp_finish(struct hv_tcp *tcp);
+
+void hv_tcp_input(void *ctx, struct hv_packet *packet);
+void hv_tcp_icmp_error(void *ctx, const struct hv_icmp_report *report);
+void hv_tcp_flush(struct hv_tcp *tcp);	  /* send what is waiting */
+void hv_tcp_writable(struct hv_tcp *tcp); /* a busy link is free again */
+
+/* --- listeners ------------------------------------------------------------------------- */
+/* bind is bound already and becomes a listener; it is embedded in the caller's socket and must live on. -EADDRINUSE, -ENOMEM. */
+int hv_tcp_listen(struct hv_tcp *tcp, struct hv_bind *bind, int backlog, void *owner,
+		  struct hv_tcp_listener **out);
+/* First established connection without owner, or NULL; the caller owns it. */
+struct hv_tcp_conn *hv_tcp_accept(struct hv_tcp_listener *listener);
+bool hv_tcp_can_accept(const struct hv_tcp_listener *listener);
+/* Ends it and resets connections that nobody accepted. */
+void hv_tcp_listener_close(struct hv_tcp_listener *listener);
+struct hv_tcp_listener *hv_tcp_listener_of(struct hv_bind *bind);
+
+/* --- connections ----------------------------------------------------------------------- */
+/*
+ * Active open. local_port 0: choose. local any: choose by route. SYN goes out at the next flush.
+ * -EADDRINUSE, -EADDRNOTAVAIL, -ENETUNREACH, -ENOMEM, -EMFILE.
+ */
+int hv_tcp_connect(struct hv_tcp *tcp, const struct hv_addr *local, uint16_t local_port,
+		   const struct hv_addr *remote, uint16_t remote_port, void *owner,
+		   struct hv_tcp_conn **out);
+void hv_tcp_set_owner(struct hv_tcp_conn *conn, void *owner);
+unsigned hv_tcp_conn_events(const struct hv_tcp_conn *conn);
+/* Forwarder: answer the request. The connection is in SYN-RECEIVED. */
+int hv_tcp_request_accept(struct haven_request *request, void *owner, struct hv_tcp_conn **out);
+
+/* Orderly close (no more owner calls; the connection goes on by itself until done), or reset when receive data is unread. */
+void hv_tcp_close(struct hv_tcp_conn *conn);
+void hv_tcp_abort(struct hv_tcp_conn *conn);	    /* RST when the state asks for one; freed */
+int hv_tcp_shutdown_send(struct hv_tcp_conn *conn); /* FIN after what is queued; -ENOTCONN */
+void hv_tcp_shutdown_receive(struct hv_tcp_conn *conn);
+
+ssize_t hv_tcp_send_reserve(struct hv_tcp_conn *conn, size_t wanted, struct iovec slices[2],
+			    int *count);
+void hv_tcp_send_commit(struct hv_tcp_conn *conn, size_t size, bool more);
+size_t hv_tcp_receive_peek(struct hv_tcp_conn *conn, struct iovec slices[2], int *count);
+void hv_tcp_receive_consume(struct hv_tcp_conn *conn, size_t size); /* opens the window */
+bool hv_tcp_receive_ended(const struct hv_tcp_conn *conn); /* FIN reached and buffer empty */
+int hv_tcp_take_error(struct hv_tcp_conn *conn);	   /* SO_ERROR: positive, cleared */
+void hv_tcp_set_sink(struct hv_tcp_conn *conn, haven_sink_fn *sink, void *user);
+size_t hv_tcp_send_queued(const struct hv_tcp_conn *conn);
+uint64_t hv_tcp_rtt_ns(const struct hv_tcp_conn *conn);
+const char *hv_tcp_state_name(const struct hv_tcp_conn *conn);
+const struct hv_tuple *hv_tcp_tuple(const struct hv_tcp_conn *conn);
+/* The state's name for any tuple of TCP in the table (connection, TIME-WAIT "TIME-WAIT", request "SYN-RECEIVED"); owner may be NULL. */
+const char *hv_tcp_tuple_state(const struct hv_tuple *tuple, void **owner);
+
+/* Options by Linux's names at IPPROTO_TCP, and SOL_SOCKET's SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF, IP_TOS, IP_TTL kept
+ * here per connection. Values in Linux's units. 0, -ENOPROTOOPT, -EINVAL. */
+int hv_tcp_set_option(struct hv_tcp_conn *conn, int level, int option, int value);
+int hv_tcp_get_option(const struct hv_tcp_conn *conn, int level, int option, int *value);
+
+#endif
