@@ -44,9 +44,11 @@ struct hv_tcp {
 	struct hv_tcp_config config;
 	struct hv_tcp_events up;
 	const struct haven_forwarder *forwarder;
+	struct hv_list connections; /* all of them */
 	struct hv_list output;	  /* connections with something to send or acknowledge */
 	struct hv_list blocked;	  /* connections that wait for a busy link */
 	struct hv_list time_wait; /* oldest first */
+	struct hv_timer time_wait_timer; /* for the oldest of time_wait */
 	struct hv_list requests;
 	uint32_t connection_count, time_wait_count, request_count;
 	uint64_t segments_in, segments_out, retransmits;
@@ -85,8 +87,13 @@ int hv_tcp_connect(struct hv_tcp *tcp, const struct hv_addr *local, uint16_t loc
 		   struct hv_tcp_conn **out);
 void hv_tcp_set_owner(struct hv_tcp_conn *conn, void *owner);
 unsigned hv_tcp_conn_events(const struct hv_tcp_conn *conn);
-/* Forwarder: answer the request. The connection is in SYN-RECEIVED. */
+/* Forwarder: answer the request. The connection is in SYN-RECEIVED. The request is gone, also
+ * when this fails (-ENOMEM: the client is reset). */
+struct hv_tcp *hv_tcp_request_tcp(const struct haven_request *request); /* whose it is */
 int hv_tcp_request_accept(struct haven_request *request, void *owner, struct hv_tcp_conn **out);
+/* tcp/tcp_request.c also has haven_request_set_user(), _user() and _refuse(); haven_request_accept() is socket/'s,
+ * which finds its stack by this core (the first member of struct haven_stack). */
+struct hv_core *hv_tcp_request_core(const struct haven_request *request);
 
 /* Orderly close (no more owner calls; the connection goes on by itself until done), or reset when receive data is unread. */
 void hv_tcp_close(struct hv_tcp_conn *conn);
@@ -110,7 +117,7 @@ const struct hv_tuple *hv_tcp_tuple(const struct hv_tcp_conn *conn);
 const char *hv_tcp_tuple_state(const struct hv_tuple *tuple, void **owner);
 
 /* Options by Linux's names at IPPROTO_TCP, and SOL_SOCKET's SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF, IP_TOS, IP_TTL kept
- * here per connection. Values in Linux's units. 0, -ENOPROTOOPT, -EINVAL. */
+ * here per connection. Values in Linux's units; SO_LINGER: seconds, negative: off. 0, -ENOPROTOOPT, -EINVAL. */
 int hv_tcp_set_option(struct hv_tcp_conn *conn, int level, int option, int value);
 int hv_tcp_get_option(const struct hv_tcp_conn *conn, int level, int option, int *value);
 
