@@ -18,7 +18,7 @@
 
 /*
  * Every errno that a function of libhaven returns, with the text that haven_strerror() gives.
- * X(errno name, text)
+ * ENOTSUP is EOPNOTSUPP here: Linux has one number for both. X(errno name, text)
  */
 #define HAVEN_ERROR_MAP(X)                                                              \
 	X(EACCES, "this port is privileged in this stack")                              \
@@ -45,7 +45,6 @@
 	X(ENOPROTOOPT, "no such socket option at this level")                           \
 	X(ENOSPC, "no space is left in the table")                                      \
 	X(ENOTCONN, "socket is not connected")                                          \
-	X(ENOTSUP, "operation is not supported")                                        \
 	X(EOPNOTSUPP, "operation is not supported on this kind of socket")              \
 	X(EPERM, "operation is not permitted")                                          \
 	X(EPIPE, "this direction of the connection was shut down")                      \

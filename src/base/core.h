@@ -12,6 +12,12 @@
 #include "base/siphash.h"
 #include "base/timer.h"
 
+/* Random bytes that were asked for in advance; the last `left` are still unused. */
+struct hv_random_pool {
+	uint8_t bytes[128];
+	unsigned left;
+};
+
 struct hv_core {
 	struct haven_env env;
 	uint64_t now_ns; /* set once per turn */
@@ -22,6 +28,7 @@ struct hv_core {
 	struct hv_siphash_key hash_key; /* of hash tables */
 	struct hv_siphash_key isn_key;	/* initial sequence numbers, RFC 6528 */
 	struct hv_siphash_key port_key; /* ephemeral ports, RFC 6056 */
+	struct hv_random_pool random_pool;
 };
 
 /* Errors: -EINVAL (a callback is missing). */

@@ -23,6 +23,7 @@ struct hv_hash {
 	uint32_t size, old_size;		      /* powers of two; 0: none yet */
 	uint32_t moved;				      /* old buckets moved so far */
 	uint32_t count;
+	uint32_t walking; /* hv_hash_each() is at work: nothing moves */
 };
 
 void hv_hash_init(struct hv_hash *table, struct hv_core *core);

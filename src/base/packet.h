@@ -82,6 +82,9 @@ struct hv_packet_pool {
 	struct hv_packet *small, *large;
 	unsigned small_count, large_count;
 };
+/* How many free packets are kept; the rest goes back to the environment. */
+enum { HV_PACKET_POOL_SMALL = 256, HV_PACKET_POOL_LARGE = 32 };
+void hv_packet_pool_clear(struct hv_core *core);
 
 /*
  * A packet with at least `headroom` before data and `size` bytes of room from data on; len is 0.

@@ -25,6 +25,7 @@ struct hv_timer_wheel {
 	uint64_t tick; /* the last tick that ran */
 	uint64_t bitmap[HV_TIMER_LEVELS];
 	struct hv_timer *slots[HV_TIMER_LEVELS][HV_TIMER_SLOTS];
+	struct hv_timer *due; /* set for a time that had passed already: next advance */
 };
 
 void hv_timer_wheel_init(struct hv_timer_wheel *wheel, uint64_t now_ns);
