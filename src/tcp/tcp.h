@@ -87,9 +87,9 @@ int hv_tcp_connect(struct hv_tcp *tcp, const struct hv_addr *local, uint16_t loc
 		   struct hv_tcp_conn **out);
 void hv_tcp_set_owner(struct hv_tcp_conn *conn, void *owner);
 unsigned hv_tcp_conn_events(const struct hv_tcp_conn *conn);
+struct hv_tcp *hv_tcp_request_tcp(const struct haven_request *request); /* whose it is */
 /* Forwarder: answer the request. The connection is in SYN-RECEIVED. The request is gone, also
  * when this fails (-ENOMEM: the client is reset). */
-struct hv_tcp *hv_tcp_request_tcp(const struct haven_request *request); /* whose it is */
 int hv_tcp_request_accept(struct haven_request *request, void *owner, struct hv_tcp_conn **out);
 /* tcp/tcp_request.c also has haven_request_set_user(), _user() and _refuse(); haven_request_accept() is socket/'s,
  * which finds its stack by this core (the first member of struct haven_stack). */
