@@ -30,7 +30,7 @@ struct hv_port_set;
 struct hv_bind {
 	struct hv_list node;	   /* in its slot; the table's */
 	struct hv_port_slot *slot; /* NULL: not bound; the table's */
-	struct hv_addr local; /* unspecified: any of the family (:: with dual: both) */
+	struct hv_addr local;	   /* unspecified: any of the family (:: with dual: both) */
 	uint16_t port;
 	uint8_t proto;
 	bool dual; /* IPv6 socket without IPV6_V6ONLY on :: */

@@ -1,0 +1,82 @@
+/*
+ * 4-tuples: the connection that each (protocol, local end, remote end) belongs to. The first
+ * look-up of every packet that comes in, so: one keyed hash, one bucket.
+ */
+#include "port/port_table.h"
+
+struct tuple_key {
+	const struct hv_addr *local, *remote;
+	uint16_t local_port, remote_port;
+	uint8_t proto;
+};
+
+static bool tuple_equal(const struct hv_hash_node *node, const void *key)
+{
+	const struct hv_tuple *t = hv_container(node, const struct hv_tuple, node);
+	const struct tuple_key *k = key;
+
+	return t->local_port == k->local_port && t->remote_port == k->remote_port &&
+	       t->proto == k->proto && hv_addr_equal(&t->remote, k->remote) &&
+	       hv_addr_equal(&t->local, k->local);
+}
+
+static struct hv_tuple *find(const struct hv_port_table *table, const struct tuple_key *key,
+			     uint32_t hash)
+{
+	struct hv_hash_node *node = hv_hash_find(&table->tuples, hash, tuple_equal, key);
+
+	return node ? hv_container(node, struct hv_tuple, node) : NULL;
+}
+
+struct hv_tuple *hv_port_find(const struct hv_port_table *table, uint8_t proto,
+			      const struct hv_addr *local, uint16_t local_port,
+			      const struct hv_addr *remote, uint16_t remote_port)
+{
+	struct tuple_key key = {local, remote, local_port, remote_port, proto};
+
+	return find(table, &key,
+		    hv_port_hash(table, proto, local, local_port, remote, remote_port));
+}
+
+int hv_port_insert(struct hv_port_table *table, struct hv_tuple *tuple)
+{
+	struct tuple_key key = {&tuple->local, &tuple->remote, tuple->local_port,
+				tuple->remote_port, tuple->proto};
+	uint32_t hash = hv_port_hash(table, tuple->proto, &tuple->local, tuple->local_port,
+				     &tuple->remote, tuple->remote_port);
+	int error;
+
+	if (find(table, &key, hash))
+		return -EADDRINUSE;
+	error = hv_hash_insert(&table->tuples, &tuple->node, hash);
+	if (error < 0)
+		return error;
+	hv_port_group_note(table, tuple, true);
+	return 0;
+}
+
+void hv_port_remove(struct hv_port_table *table, struct hv_tuple *tuple)
+{
+	hv_hash_remove(&table->tuples, &tuple->node);
+	hv_port_group_note(table, tuple, false);
+}
+
+struct each_tuple {
+	bool (*visit)(const struct hv_tuple *tuple, void *ctx);
+	void *ctx;
+};
+
+static bool visit_tuple(struct hv_hash_node *node, void *ctx)
+{
+	const struct each_tuple *each = ctx;
+
+	return each->visit(hv_container(node, struct hv_tuple, node), each->ctx);
+}
+
+void hv_port_each_tuple(const struct hv_port_table *table,
+			bool (*visit)(const struct hv_tuple *tuple, void *ctx), void *ctx)
+{
+	struct each_tuple each = {visit, ctx};
+
+	hv_hash_each((struct hv_hash *)&table->tuples, visit_tuple, &each);
+}
