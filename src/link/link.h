@@ -23,12 +23,15 @@ struct hv_link_ops {
 	/* The descriptor is writable again. May be NULL. */
 	void (*writable)(struct haven_link *link);
 	void (*destroy)(struct haven_link *link);
+	/* For back-ends whose output is hv_link_output_queued(): send now. Does not consume; -EAGAIN: not now. */
+	int (*transmit)(struct haven_link *link, struct hv_packet *packet);
 };
 
 struct haven_link {
 	const struct hv_link_ops *ops;
 	struct hv_core *core;
-	struct haven_link *inner; /* of a wrapper */
+	struct haven_link *inner; /* of a wrapper: what it wraps */
+	struct haven_link *outer; /* the wrapper around this one, NULL: outermost */
 	void (*deliver)(void *ctx, struct haven_link *link, struct hv_packet *packet);
 	void *deliver_ctx;
 	unsigned ifindex; /* 0: not attached */
@@ -47,15 +50,23 @@ void hv_link_deliver(struct haven_link *link, struct hv_packet *packet);
 int hv_link_receive(struct haven_link *link, unsigned budget);
 /* Finish in software what the link lacks, then ops->output for each resulting packet. Consumes. */
 int hv_link_output(struct haven_link *link, struct hv_packet *packet);
+/* The descriptor is writable again: send what waited. */
+void hv_link_writable(struct haven_link *link);
 /* Outermost capacity check: true while frames are blocked, so that TCP holds back instead of losing. */
 static inline bool hv_link_is_busy(const struct haven_link *link)
 {
+	while (link->inner)
+		link = link->inner;
 	return link->blocked.count != 0;
 }
 
 /* link/offload.c: fill in a partial checksum in place (linear and slices). */
 void hv_offload_checksum(struct hv_packet *packet);
-/* Cut a GSO packet into MTU-sized ones with complete headers (checksums left partial when keep_partial). Consumes; appends to out. */
+/*
+ * Cut a GSO packet into wire-sized ones with complete headers (checksums left partial when keep_partial). Consumes;
+ * appends packets that own their bytes to out. 0, -EINVAL (no packet that can be cut; counted), -ENOMEM (counted;
+ * what was cut before is in out).
+ */
 int hv_offload_segment(struct hv_core *core, struct hv_packet *packet, bool ethernet,
 		       bool keep_partial, struct hv_packet_queue *out);
 
