@@ -23,16 +23,26 @@ struct hv_udp {
 	uint64_t datagrams_in, datagrams_out;
 };
 
+/* A datagram, or a batch of gso_size each, that waits for its reader. One allocation, of the exact size. */
+struct hv_udp_queued {
+	struct hv_udp_queued *next;
+	struct hv_addr source;
+	uint16_t source_port;
+	uint16_t gso_size; /* 0: one datagram */
+	uint32_t size, taken;
+	uint8_t data[];
+};
+
 /* One UDP endpoint, embedded in a socket. */
 struct hv_udp_socket {
-	struct hv_bind bind;
+	struct hv_bind bind;   /* bound while bind.slot */
 	struct hv_tuple tuple; /* when connected */
-	bool bound, connected;
-	bool transparent;
-	uint8_t hop_limit, traffic_class;
-	int error;			/* pending SO_ERROR, positive */
-	uint32_t receive_limit;		/* bytes */
-	struct hv_packet_queue receive; /* parsed packets; payload by descriptor */
+	bool connected;
+	uint8_t hop_limit, traffic_class; /* hop_limit 0: the stack's */
+	int error;			  /* pending SO_ERROR, positive */
+	uint32_t receive_limit;		  /* bytes */
+	uint32_t receive_bytes;		  /* held in the queue, with what holding costs */
+	struct hv_udp_queued *first, **last;
 	void *owner;
 };
 
@@ -40,9 +50,34 @@ void hv_udp_init(struct hv_udp *udp, struct hv_core *core, struct hv_ip *ip,
 		 struct hv_port_table *ports);
 void hv_udp_input(void *ctx, struct hv_packet *packet); /* hv_ip_transport.input */
 void hv_udp_icmp_error(void *ctx, const struct hv_icmp_report *report);
-/* iov: payload. gso_size 0: one datagram. 0, -EMSGSIZE, -ENETUNREACH, -ENOMEM. */
+/*
+ * Send. iov: payload. gso_size 0: one datagram. A datagram larger than the MTU is sent in fragments; one that a
+ * full link drops is counted there and not reported, as on any network.
+ * 0, -EINVAL (families differ, no port), -EMSGSIZE, -ENETUNREACH, -EHOSTUNREACH, -ENOMEM.
+ */
 int hv_udp_output(struct hv_udp *udp, const struct haven_endpoint *src,
 		  const struct haven_endpoint *dst, const struct iovec *iov, int iov_count,
 		  uint16_t gso_size, uint8_t hop_limit, uint8_t traffic_class);
+
+/* --- sockets ------------------------------------------------------------------------------ */
+
+void hv_udp_socket_init(struct hv_udp_socket *socket, uint32_t receive_limit, void *owner);
+/* Bind by what the caller filled into socket->bind. Errors as hv_port_bind(). */
+int hv_udp_bind(struct hv_udp *udp, struct hv_udp_socket *socket);
+/*
+ * From here on: only this peer's datagrams, and its ICMP errors. Must be bound; local is the address that
+ * stands for it in the 4-tuple. A second connect replaces the first. -EADDRINUSE, -ENOMEM (then it is not connected).
+ */
+int hv_udp_connect(struct hv_udp *udp, struct hv_udp_socket *socket,
+		   const struct hv_addr *local, const struct hv_addr *remote,
+		   uint16_t remote_port);
+void hv_udp_disconnect(struct hv_udp *udp, struct hv_udp_socket *socket);
+void hv_udp_close(struct hv_udp *udp, struct hv_udp_socket *socket);
+/* Queue what the packet carries for the socket, or drop it when the limit is reached. Consumes. */
+void hv_udp_deliver(struct hv_udp *udp, struct hv_udp_socket *socket, struct hv_packet *packet);
+/* The first datagram's bytes and size, in place; NULL: none waits. */
+const uint8_t *hv_udp_front(const struct hv_udp_socket *socket, uint32_t *size);
+/* Give the first datagram up. */
+void hv_udp_pop(struct hv_udp *udp, struct hv_udp_socket *socket);
 
 #endif
