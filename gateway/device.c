@@ -124,7 +124,7 @@ failed:
 /* In the wire's namespace: the pair, with haven's end silent and up. */
 static int make_pair(int channel, struct hv_guest_wire *wire, uint32_t mtu)
 {
-	struct hv_netlink_link near = {.no_arp = true, .no_link_local = true, .up = true};
+	struct hv_netlink_link near = {.no_arp = true, .no_link_local = true};
 	struct hv_netlink netlink;
 	const char *failed = "netlink socket";
 	int result = hv_netlink_open(&netlink);
@@ -140,6 +140,7 @@ static int make_pair(int channel, struct hv_guest_wire *wire, uint32_t mtu)
 	near.ifindex = wire->ifindex;
 	set_ipv6(channel, WIRE_IFNAME, "disable_ipv6", "1");
 	hv_netlink_set_link(&netlink, "haven's end of the veth pair", &near);
+	hv_netlink_set_up(&netlink, "haven's end of the veth pair", near.ifindex);
 	result = hv_netlink_commit(&netlink, &failed);
 out:
 	hv_netlink_close(&netlink);
@@ -216,10 +217,8 @@ static int configure(int channel, const struct hv_guest_network *network,
 		set_ipv6(channel, wire->ifname, "accept_ra", "0");
 		set_ipv6(channel, wire->ifname, "accept_dad", "0");
 	}
-	hv_netlink_set_link(&netlink, "bring loopback up",
-			    &(struct hv_netlink_link){.ifindex = (int)if_nametoindex("lo"),
-						      .up = true});
-	hv_netlink_set_link(&netlink, "set MTU and MAC of the interface and bring it up",
+	hv_netlink_set_up(&netlink, "bring loopback up", (int)if_nametoindex("lo"));
+	hv_netlink_set_link(&netlink, "set MTU and MAC of the interface",
 			    &(struct hv_netlink_link){.ifindex = ifindex,
 						      .mtu = network->mtu,
 						      .queue_packets =
@@ -227,8 +226,8 @@ static int configure(int channel, const struct hv_guest_network *network,
 								      ? TAP_QUEUE_PACKETS
 								      : 0,
 						      .mac = network->mac,
-						      .no_link_local = ipv6_exists,
-						      .up = true});
+						      .no_link_local = ipv6_exists});
+	hv_netlink_set_up(&netlink, "bring the interface up", ifindex);
 	if (network->ipv4.enabled)
 		add_ipv4(&netlink, &network->ipv4, ifindex);
 	if (ipv6)

@@ -83,10 +83,6 @@ void hv_netlink_set_link(struct hv_netlink *netlink, const char *name,
 
 	info->ifi_family = AF_UNSPEC;
 	info->ifi_index = link->ifindex;
-	if (link->up) {
-		info->ifi_flags |= IFF_UP;
-		info->ifi_change |= IFF_UP;
-	}
 	if (link->no_arp) {
 		info->ifi_flags |= IFF_NOARP;
 		info->ifi_change |= IFF_NOARP;
@@ -105,6 +101,18 @@ void hv_netlink_set_link(struct hv_netlink *netlink, const char *name,
 		mnl_attr_nest_end(request, ipv6);
 		mnl_attr_nest_end(request, all);
 	}
+	end(netlink, request);
+}
+
+void hv_netlink_set_up(struct hv_netlink *netlink, const char *name, int ifindex)
+{
+	struct nlmsghdr *request = begin(netlink, name, RTM_NEWLINK, 0);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+
+	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = ifindex;
+	info->ifi_flags = IFF_UP;
+	info->ifi_change = IFF_UP;
 	end(netlink, request);
 }
 

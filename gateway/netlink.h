@@ -35,7 +35,6 @@ struct hv_netlink_link {
 	const uint8_t *mac;	/* 6 bytes, or NULL */
 	bool no_link_local;	/* the kernel makes no fe80:: address by itself */
 	bool no_arp;
-	bool up;
 };
 
 /* Opens a socket in the current network namespace. Returns 0 or a negative errno. */
@@ -48,6 +47,8 @@ void hv_netlink_reset(struct hv_netlink *netlink);
 /* Requests. `name` is kept by reference. */
 void hv_netlink_set_link(struct hv_netlink *netlink, const char *name,
 			 const struct hv_netlink_link *link);
+/* A request of its own: in one with the link's settings the kernel would bring it up first. */
+void hv_netlink_set_up(struct hv_netlink *netlink, const char *name, int ifindex);
 /* A veth pair: `near` here, `far` in the namespace far_netns_fd. */
 void hv_netlink_add_veth(struct hv_netlink *netlink, const char *name, const char *near,
 			 const char *far, int far_netns_fd, uint32_t mtu);
