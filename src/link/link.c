@@ -198,7 +198,8 @@ int hv_link_new(struct haven_stack *stack, const struct hv_link_ops *ops, size_t
 	link->fd = -1;
 	link->ethernet = true;
 	link->mtu = config->mtu;
-	link->offloads = config->offloads;
+	/* Segments have no checksum until they are cut, so the rest goes with CSUM only. */
+	link->offloads = config->offloads & HAVEN_OFFLOAD_CSUM ? config->offloads : 0;
 	memcpy(link->mac, config->mac, sizeof(link->mac));
 	if (!memcmp(link->mac, no_mac, sizeof(no_mac)))
 		choose_mac(core, link->mac);

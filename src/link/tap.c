@@ -53,8 +53,6 @@ static unsigned probe_offloads(int fd, unsigned wanted)
 	static const unsigned newest_first[] = {HAVEN_OFFLOAD_USO, HAVEN_OFFLOAD_TSO6,
 						HAVEN_OFFLOAD_TSO4, HAVEN_OFFLOAD_CSUM};
 
-	if (!(wanted & HAVEN_OFFLOAD_CSUM))
-		wanted = 0;
 	for (unsigned i = 0; i < sizeof(newest_first) / sizeof(newest_first[0]); i++) {
 		unsigned flags = tun_flags(wanted);
 
