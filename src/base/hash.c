@@ -12,7 +12,7 @@
 
 #include "base/core.h"
 
-enum { MIN_SIZE = 16, MOVES_PER_CALL = 4 };
+enum { MIN_SIZE = 16, MOVES_PER_CALL = 8 };
 
 void hv_hash_init(struct hv_hash *table, struct hv_core *core)
 {
@@ -91,7 +91,9 @@ static void adapt(struct hv_hash *table)
 {
 	if (table->walking)
 		return;
-	if (table->old_buckets)
+	if (table->count == 0 && (table->size > MIN_SIZE || table->old_buckets))
+		hv_hash_finish(table); /* nothing to move: the memory goes back at once */
+	else if (table->old_buckets)
 		move_some(table);
 	else if (table->count > table->size && table->size <= UINT32_MAX / 4)
 		resize(table, table->size * 2);
@@ -114,7 +116,8 @@ int hv_hash_insert(struct hv_hash *table, struct hv_hash_node *node, uint32_t ha
 
 	if (!table->buckets && first_buckets(table) < 0)
 		return -ENOMEM;
-	adapt(table);
+	if (table->count > 0)
+		adapt(table);
 	bucket = bucket_of(table, hash);
 	node->hash = hash;
 	node->next = *bucket;
