@@ -81,6 +81,15 @@ static void set_ipv6(int channel, const char *ifname, const char *setting, const
 				value, strerror(-result));
 }
 
+/* Not in a kernel without IPv6, and not on a link whose MTU it does not fit. */
+static bool has_ipv6(const char *ifname)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s", ifname);
+	return access(path, F_OK) == 0;
+}
+
 /* Opens the TAP. `fatal` tells failures as such; otherwise only the result does. */
 static int open_tap(int channel, const struct hv_guest_network *network,
 		    struct hv_guest_wire *wire, bool fatal)
@@ -113,7 +122,8 @@ failed:
 		close(wire->fd);
 	wire->fd = -1;
 	if (fatal || error == EEXIST || error == EBUSY)
-		return hv_message_failed(channel, stage, error, fatal ? wire->ifname : "");
+		return hv_message_failed(channel, stage, error,
+					 stage == HV_STAGE_TUN_CREATE ? wire->ifname : "");
 	hv_message_note(channel, HV_GUEST_LOG_DEBUG,
 			"no TAP (%s: %s), the guest gets a veth pair instead",
 			stage == HV_STAGE_TUN_OPEN ? "/dev/net/tun" : "TUNSETIFF",
@@ -124,7 +134,7 @@ failed:
 /* In the wire's namespace: the pair, with haven's end silent and up. */
 static int make_pair(int channel, struct hv_guest_wire *wire, uint32_t mtu)
 {
-	struct hv_netlink_link near = {.no_arp = true, .no_link_local = true};
+	struct hv_netlink_link near = {.no_arp = true};
 	struct hv_netlink netlink;
 	const char *failed = "netlink socket";
 	int result = hv_netlink_open(&netlink);
@@ -138,7 +148,9 @@ static int make_pair(int channel, struct hv_guest_wire *wire, uint32_t mtu)
 		goto out;
 	wire->ifindex = (int)if_nametoindex(WIRE_IFNAME);
 	near.ifindex = wire->ifindex;
-	set_ipv6(channel, WIRE_IFNAME, "disable_ipv6", "1");
+	near.no_link_local = has_ipv6(WIRE_IFNAME);
+	if (near.no_link_local)
+		set_ipv6(channel, WIRE_IFNAME, "disable_ipv6", "1");
 	hv_netlink_set_link(&netlink, "haven's end of the veth pair", &near);
 	hv_netlink_set_up(&netlink, "haven's end of the veth pair", near.ifindex);
 	result = hv_netlink_commit(&netlink, &failed);
@@ -201,8 +213,8 @@ static void add_ipv6(struct hv_netlink *netlink, const struct hv_guest_ipv6 *ipv
 static int configure(int channel, const struct hv_guest_network *network,
 		     struct hv_guest_wire *wire)
 {
-	bool ipv6_exists = access("/proc/sys/net/ipv6", F_OK) == 0;
-	bool ipv6 = network->ipv6.enabled && ipv6_exists;
+	bool possible = has_ipv6(wire->ifname);
+	bool ipv6 = network->ipv6.enabled && possible;
 	struct hv_netlink netlink;
 	const char *failed = "netlink socket";
 	int ifindex = (int)if_nametoindex(wire->ifname);
@@ -212,7 +224,7 @@ static int configure(int channel, const struct hv_guest_network *network,
 		return hv_message_failed(channel, HV_STAGE_CONFIGURE, -result, failed);
 	if (network->ipv6.enabled && !ipv6)
 		hv_message_note(channel, HV_GUEST_LOG_WARNING, "this kernel has no IPv6");
-	if (ipv6_exists) {
+	if (possible) {
 		set_ipv6(channel, wire->ifname, "disable_ipv6", ipv6 ? "0" : "1");
 		set_ipv6(channel, wire->ifname, "accept_ra", "0");
 		set_ipv6(channel, wire->ifname, "accept_dad", "0");
@@ -226,7 +238,7 @@ static int configure(int channel, const struct hv_guest_network *network,
 								      ? TAP_QUEUE_PACKETS
 								      : 0,
 						      .mac = network->mac,
-						      .no_link_local = ipv6_exists});
+						      .no_link_local = ipv6});
 	hv_netlink_set_up(&netlink, "bring the interface up", ifindex);
 	if (network->ipv4.enabled)
 		add_ipv4(&netlink, &network->ipv4, ifindex);

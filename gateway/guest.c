@@ -147,6 +147,11 @@ int hv_guest_status(const struct hv_guest *guest)
 	return guest->status;
 }
 
+int hv_guest_die_by(const struct hv_guest *guest)
+{
+	return guest->die_by;
+}
+
 /* Says one word to init. Returns 0 or a negative errno. */
 static int tell(const struct hv_guest *guest, enum hv_message_kind kind, int value)
 {
@@ -206,15 +211,15 @@ static void note_end(struct hv_guest *guest, int wait_status)
 	guest->status = WEXITSTATUS(wait_status);
 	if (!WIFSIGNALED(wait_status))
 		return;
-	guest->ended_by = WTERMSIG(wait_status);
-	guest->status = 128 + guest->ended_by;
+	guest->status = 128 + WTERMSIG(wait_status);
 	/*
 	 * A ^C that ended the command reached its process group only. What else is in haven's, as
 	 * the script that started it, would have got it too if haven were not in between.
 	 */
-	if ((guest->ended_by == SIGINT || guest->ended_by == SIGQUIT) &&
-	    hv_tty_is_commands(&guest->tty))
-		kill(0, guest->ended_by);
+	if (WTERMSIG(wait_status) == SIGINT && hv_tty_is_commands(&guest->tty)) {
+		guest->die_by = SIGINT;
+		kill(0, SIGINT);
+	}
 }
 
 static void note_not_executed(const struct hv_guest *guest, int error)

@@ -57,7 +57,7 @@ struct hv_guest_ipv4 {
 };
 
 struct hv_guest_ipv6 {
-	bool enabled; /* false: IPv6 is switched off in the whole namespace of a command */
+	bool enabled; /* false: the interface has no IPv6, not even a link-local address */
 	struct in6_addr address;
 	uint8_t prefix; /* bits */
 	struct in6_addr gateway;
@@ -226,6 +226,13 @@ int hv_guest_signal(const struct hv_guest *guest, int signal_number);
  * told haven to end.
  */
 int hv_guest_status(const struct hv_guest *guest);
+
+/*
+ * SIGINT when the interrupt key ended the command, else 0. haven should then die by it too, after
+ * hv_guest_destroy: signal(SIGINT, SIG_DFL); raise(SIGINT). A shell sees the same 130, but only so
+ * does a script know that ^C was meant for it as well.
+ */
+int hv_guest_die_by(const struct hv_guest *guest);
 
 /*
  * In the ids of the caller: the first process inside, for /proc/PID/net and `haven ls`; attached:

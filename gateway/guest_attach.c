@@ -76,6 +76,8 @@ static int attach(struct hv_guest *guest, const struct hv_guest_attach_options *
 	result = run_helper(guest, options, error);
 	if (result < 0)
 		return result;
+	/* Open, it would keep who made the namespace from unmounting its path. */
+	hv_netns_forget(&guest->target);
 	result = hv_guest_watch(guest, guest->target.watch_fd);
 	return result < 0 ? hv_guest_fail(error, HV_STAGE_PREPARE, -result, "epoll") : 0;
 }

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -84,6 +85,35 @@ static void close_command_files(const struct init *init)
 	}
 }
 
+/*
+ * Whether any directory of PATH has a file of this name. execvp(3) says EACCES when it could not
+ * look into one of them, even when the file is in none.
+ */
+static bool is_in_path(const char *name)
+{
+	const char *path = getenv("PATH");
+	char file[PATH_MAX];
+
+	for (path = path ? path : "/bin:/usr/bin"; *path; path += *path == ':') {
+		size_t length = strcspn(path, ":");
+
+		snprintf(file, sizeof(file), "%.*s%s%s", (int)length, path, length ? "/" : "",
+			 name);
+		if (access(file, F_OK) == 0)
+			return true;
+		path += length;
+	}
+	return false;
+}
+
+/* What execvp's failure means to who typed the command: ENOENT, it is not there; else the reason. */
+static int exec_error(const char *name, int error)
+{
+	if (error == ENOTDIR || (error == EACCES && !strchr(name, '/') && !is_in_path(name)))
+		return ENOENT;
+	return error;
+}
+
 /* In the command's process, until exec. */
 static _Noreturn void become_command(const struct init *init, bool foreground)
 {
@@ -104,10 +134,9 @@ static _Noreturn void become_command(const struct init *init, bool foreground)
 	sigprocmask(SIG_SETMASK, &far->command_mask, NULL);
 	execvp(options->argv[0], options->argv);
 	message.kind = HV_MESSAGE_NOT_EXECUTED;
-	message.error = errno;
+	message.error = exec_error(options->argv[0], errno);
 	hv_message_send(far->channel, &message);
-	_exit(message.error == ENOENT || message.error == ENOTDIR ? HV_EXIT_NOT_FOUND
-								  : HV_EXIT_NOT_EXECUTABLE);
+	_exit(message.error == ENOENT ? HV_EXIT_NOT_FOUND : HV_EXIT_NOT_EXECUTABLE);
 }
 
 static void tell(const struct init *init, enum hv_message_kind kind, int value)

@@ -38,7 +38,7 @@ struct hv_guest {
 	pid_t pid;		/* of init, or of the target */
 	bool status_known;	/* init has told the command's end */
 	int status;		/* exit status for haven */
-	int ended_by;		/* the signal that ended the command, or 0 */
+	int die_by;		/* see hv_guest_die_by */
 	int epoll_fd;		/* over channel, pidfd, signal_fd and target.watch_fd */
 	int signal_fd;
 	sigset_t old_mask;

@@ -164,13 +164,21 @@ bool hv_netns_gone(const struct hv_netns *netns)
 	return poll(&poll_fd, 1, 0) > 0;
 }
 
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void hv_netns_forget(struct hv_netns *netns)
+{
+	close_one(&netns->netns_fd);
+	close_one(&netns->userns_fd);
+}
+
 void hv_netns_close(struct hv_netns *netns)
 {
-	const int fds[] = {netns->netns_fd, netns->userns_fd, netns->watch_fd};
-
-	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-	}
-	netns->netns_fd = netns->userns_fd = netns->watch_fd = -1;
+	hv_netns_forget(netns);
+	close_one(&netns->watch_fd);
 }

@@ -32,6 +32,9 @@ int hv_netns_join(const struct hv_netns *netns);
 /* To be asked when watch_fd is readable: whether the target is gone. */
 bool hv_netns_gone(const struct hv_netns *netns);
 
+/* Closes what joining took; what watching takes stays. */
+void hv_netns_forget(struct hv_netns *netns);
+
 void hv_netns_close(struct hv_netns *netns);
 
 /* The process id in "/proc/PID/ns/net"; 0 for any other path. */

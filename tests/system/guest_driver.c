@@ -15,6 +15,7 @@
 #include <linux/if_packet.h>
 #include <arpa/inet.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +165,7 @@ int main(int argc, char **argv)
 	struct driver driver = {0};
 	struct hv_guest_error error;
 	struct hv_guest *guest;
-	int result;
+	int result, die_by;
 
 	hv_guest_options_init(&driver.run);
 	hv_guest_attach_options_init(&driver.attach);
@@ -184,6 +185,11 @@ int main(int argc, char **argv)
 	bind_wire(hv_guest_wire(guest));
 	hv_guest_release(guest);
 	result = serve(&driver, guest);
+	die_by = hv_guest_die_by(guest);
 	hv_guest_destroy(guest);
+	if (die_by) {
+		signal(die_by, SIG_DFL);
+		raise(die_by);
+	}
 	return result;
 }
