@@ -60,7 +60,9 @@ static void parse_sack(const uint8_t *p, unsigned length, struct hv_tcp_options 
 {
 	if (length < 10 || (length - 2) % 8 != 0)
 		return;
+	/* Of two such options, the last one counts. */
 	out->sack_count = 0;
+	memset(out->sack, 0, sizeof(out->sack));
 	for (unsigned at = 2; at < length && out->sack_count < MAX_SACK_BLOCKS; at += 8) {
 		out->sack[out->sack_count][0] = hv_get32(p + at);
 		out->sack[out->sack_count][1] = hv_get32(p + at + 4);
