@@ -161,20 +161,19 @@ int hv_frame_fd_receive(struct haven_link *link, unsigned budget)
 	unsigned count = 0;
 	ssize_t size;
 
-	while (count < budget) {
+	while (count < budget && !self->broken) {
 		size = read_frame(self, &packet);
 		if (size == -EINTR)
 			continue;
 		if (size < 0) {
-			if (count == 0 && is_fatal(self, size))
-				return -ENETDOWN;
+			self->broken = is_fatal(self, size);
 			break;
 		}
 		count++;
 		if (packet)
 			hv_link_deliver(link, packet);
 	}
-	return (int)count;
+	return count == 0 && self->broken ? -ENETDOWN : (int)count;
 }
 
 void hv_frame_fd_destroy(struct haven_link *link)

@@ -15,6 +15,7 @@ struct hv_frame_fd {
 	struct hv_packet *small; /* the next frame is read into these two */
 	struct hv_packet *large;
 	bool (*is_gone)(int fd); /* after ENETDOWN: whether the interface is away for good */
+	bool broken;		 /* nothing will ever come in again */
 };
 
 /* The operations of a struct haven_link in front of a struct hv_frame_fd. */
