@@ -44,10 +44,10 @@ struct hv_tcp {
 	struct hv_tcp_config config;
 	struct hv_tcp_events up;
 	const struct haven_forwarder *forwarder;
-	struct hv_list connections; /* all of them */
-	struct hv_list output;	  /* connections with something to send or acknowledge */
-	struct hv_list blocked;	  /* connections that wait for a busy link */
-	struct hv_list time_wait; /* oldest first */
+	struct hv_list connections;	 /* all of them */
+	struct hv_list output;		 /* connections with something to send or acknowledge */
+	struct hv_list blocked;		 /* connections that wait for a busy link */
+	struct hv_list time_wait;	 /* oldest first */
 	struct hv_timer time_wait_timer; /* for the oldest of time_wait */
 	struct hv_list requests;
 	uint32_t connection_count, time_wait_count, request_count;
@@ -91,9 +91,7 @@ struct hv_tcp *hv_tcp_request_tcp(const struct haven_request *request); /* whose
 /* Forwarder: answer the request. The connection is in SYN-RECEIVED. The request is gone, also
  * when this fails (-ENOMEM: the client is reset). */
 int hv_tcp_request_accept(struct haven_request *request, void *owner, struct hv_tcp_conn **out);
-/* tcp/tcp_request.c also has haven_request_set_user(), _user() and _refuse(); haven_request_accept() is socket/'s,
- * which finds its stack by this core (the first member of struct haven_stack). */
-struct hv_core *hv_tcp_request_core(const struct haven_request *request);
+/* tcp/tcp_request.c also has haven_request_set_user(), _user() and _refuse(); haven_request_accept() is socket/'s. */
 
 /* Orderly close (no more owner calls; the connection goes on by itself until done), or reset when receive data is unread. */
 void hv_tcp_close(struct hv_tcp_conn *conn);

@@ -1,0 +1,226 @@
+/*
+ * Acknowledgements: what has arrived, how long it took, what was lost, and what the peer's window
+ * is now. RFC 9293 section 3.10.7.4 (fifth check), 5681, 5961, 6298, 6582.
+ */
+#include "tcp/tcp_ack.h"
+
+#include "tcp/tcp_congestion.h"
+#include "tcp/tcp_output.h"
+#include "tcp/tcp_send.h"
+#include "tcp/tcp_state.h"
+#include "tcp/tcp_timer.h"
+
+enum { DUP_ACK_THRESHOLD = 3 }; /* RFC 5681 section 3.2 */
+
+#define CLOCK_GRANULARITY_NS HV_TCP_MS
+
+void hv_tcp_rtt_sample(struct hv_tcp_conn *conn, uint64_t rtt_ns)
+{
+	uint64_t variation;
+
+	if (rtt_ns == 0)
+		rtt_ns = 1;   /* 0 means not measured */
+	if (!conn->srtt_ns) { /* RFC 6298 2.2 */
+		conn->srtt_ns = rtt_ns;
+		conn->rttvar_ns = rtt_ns / 2;
+	} else { /* 2.3, alpha 1/8, beta 1/4 */
+		uint64_t error = conn->srtt_ns > rtt_ns ? conn->srtt_ns - rtt_ns
+							: rtt_ns - conn->srtt_ns;
+
+		conn->rttvar_ns = conn->rttvar_ns - conn->rttvar_ns / 4 + error / 4;
+		conn->srtt_ns = conn->srtt_ns - conn->srtt_ns / 8 + rtt_ns / 8;
+	}
+	variation = 4 * conn->rttvar_ns;
+	if (variation < CLOCK_GRANULARITY_NS)
+		variation = CLOCK_GRANULARITY_NS;
+	conn->rto_ns = conn->srtt_ns + variation;
+	if (conn->rto_ns < HV_TCP_RTO_MIN_NS)
+		conn->rto_ns = HV_TCP_RTO_MIN_NS;
+	if (conn->rto_ns > HV_TCP_RTO_MAX_NS)
+		conn->rto_ns = HV_TCP_RTO_MAX_NS;
+}
+
+/* The ACK may tell how long a segment was on its way. */
+static void measure(struct hv_tcp_conn *conn, uint32_t ack,
+		    const struct hv_tcp_options *options)
+{
+	if (conn->timing && hv_seq_geq(ack, conn->rtt_seq)) {
+		conn->timing = false;
+		hv_tcp_rtt_sample(conn, hv_tcp_now(conn) - conn->rtt_start_ns);
+	} else if (!conn->timing && conn->timestamps && options->has_timestamps &&
+		   options->ts_echo) {
+		/* After a retransmission only timestamps tell which was answered (RFC 7323 section 4.1). */
+		uint32_t elapsed_ms = hv_tcp_timestamp(conn) - options->ts_echo;
+
+		if (elapsed_ms < HV_TCP_RTO_MAX_NS / HV_TCP_MS)
+			hv_tcp_rtt_sample(conn, (elapsed_ms ? elapsed_ms : 1) * HV_TCP_MS);
+	}
+}
+
+bool hv_tcp_window_update(struct hv_tcp_conn *conn, const struct hv_desc *d)
+{
+	uint32_t window = (uint32_t)d->window << conn->snd_wscale;
+	bool changed = window != conn->snd_wnd;
+
+	/* RFC 9293 section 3.10.7.4: old segments must not take the window back. */
+	if (!hv_seq_lt(conn->snd_wl1, d->seq) &&
+	    !(conn->snd_wl1 == d->seq && hv_seq_leq(conn->snd_wl2, d->ack)))
+		return false;
+	conn->snd_wl1 = d->seq;
+	conn->snd_wl2 = d->ack;
+	conn->snd_wnd = window;
+	if (window > conn->snd_wnd_max)
+		conn->snd_wnd_max = window;
+	if (changed && conn->probing && window) {
+		/* The window is open: the persist timer is off, what waited goes. */
+		conn->probing = false;
+		conn->backoff = 0;
+		hv_tcp_disarm(conn, HV_TCP_DEADLINE_RETRANSMIT);
+	}
+	return changed;
+}
+
+/* RFC 6582 section 3.2, step 2. */
+static void enter_recovery(struct hv_tcp_conn *conn)
+{
+	conn->in_recovery = true;
+	conn->recover = conn->snd_max;
+	conn->ssthresh = conn->congestion->after_loss(conn, hv_tcp_flight(conn));
+	hv_tcp_retransmit(conn);
+	conn->cwnd = conn->ssthresh + DUP_ACK_THRESHOLD * conn->mss;
+	conn->cwnd_acked = 0;
+}
+
+static void duplicate_ack(struct hv_tcp_conn *conn)
+{
+	if (conn->dup_acks < UINT8_MAX)
+		conn->dup_acks++;
+	if (conn->in_recovery) {
+		conn->cwnd +=
+			conn->mss; /* a segment has left the network: step 3 of 5681 3.2 */
+		hv_tcp_mark(conn);
+		return;
+	}
+	/* RFC 6582 section 4: not for what a time-out has sent again already. */
+	if (conn->loss_recovery)
+		return;
+	if (conn->dup_acks == DUP_ACK_THRESHOLD)
+		enter_recovery(conn);
+	hv_tcp_mark(conn); /* limited transmit: tcp_send.c */
+}
+
+/* New data acknowledged while in fast recovery: RFC 6582 section 3.2, step 3. */
+static void recovery_ack(struct hv_tcp_conn *conn, uint32_t acked)
+{
+	uint32_t flight = hv_tcp_flight(conn);
+
+	if (hv_seq_geq(conn->snd_una, conn->recover)) { /* full */
+		uint32_t modest = (flight > conn->mss ? flight : conn->mss) + conn->mss;
+
+		conn->in_recovery = false;
+		conn->dup_acks = 0;
+		conn->cwnd = conn->ssthresh < modest ? conn->ssthresh : modest;
+		return;
+	}
+	/* Partial: the next hole begins here. */
+	hv_tcp_retransmit(conn);
+	conn->cwnd = conn->cwnd > acked ? conn->cwnd - acked : 0;
+	if (acked >= conn->mss)
+		conn->cwnd += conn->mss;
+	if (conn->cwnd < conn->mss)
+		conn->cwnd = conn->mss;
+}
+
+/* The send buffer grows with the congestion window: twice as much keeps the pipe full. */
+static void tune_send(struct hv_tcp_conn *conn)
+{
+	uint32_t most = conn->tcp->config.send_buffer_bytes;
+	uint32_t wanted = conn->cwnd > most / 2 ? most : conn->cwnd * 2;
+
+	if (!conn->send_fixed && wanted > conn->send.limit)
+		conn->send.limit = wanted;
+}
+
+static void tell_owner(struct hv_tcp_conn *conn)
+{
+	tune_send(conn);
+	if (conn->want_write && (hv_tcp_conn_events(conn) & HAVEN_EVENT_WRITABLE)) {
+		conn->want_write = false;
+		hv_tcp_notify(conn, HAVEN_EVENT_WRITABLE);
+	}
+	if (!conn->all_sent && !conn->send.used && conn->snd_una == conn->snd_max &&
+	    conn->send_ended == conn->fin_sent) {
+		conn->all_sent = true;
+		hv_tcp_notify(conn, HAVEN_EVENT_SENT);
+	}
+	if (!conn->send.used && conn->send.memory &&
+	    !hv_tcp_is_armed(conn, HV_TCP_DEADLINE_TRIM))
+		hv_tcp_arm(conn, HV_TCP_DEADLINE_TRIM, HV_TCP_TRIM_NS);
+}
+
+static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
+		    const struct hv_tcp_options *options)
+{
+	bool fin = conn->fin_sent && ack == hv_tcp_send_end(conn) + 1;
+	uint32_t acked = ack - conn->snd_una;
+
+	measure(conn, ack, options);
+	hv_ring_consume(&conn->send, acked - fin);
+	conn->snd_una = ack;
+	conn->snd_nxt = hv_seq_max(conn->snd_nxt, ack);
+	if (hv_seq_lt(conn->snd_small, ack))
+		conn->snd_small = ack; /* never half a sequence space behind */
+	conn->retries = 0;
+	conn->backoff = 0;
+	conn->soft_error = 0;
+	conn->progress_ns = hv_tcp_now(conn);
+	if (conn->in_recovery) {
+		recovery_ack(conn, acked);
+	} else {
+		conn->dup_acks = 0;
+		if (conn->cwnd_limited || conn->loss_recovery)
+			conn->congestion->acked(conn, acked);
+		if (hv_seq_geq(ack, conn->recover)) {
+			conn->loss_recovery = false;
+			conn->recover = ack; /* never half a sequence space behind */
+		}
+	}
+	if (conn->snd_una == conn->snd_max) {
+		conn->timing = false;
+		hv_tcp_disarm(conn, HV_TCP_DEADLINE_RETRANSMIT); /* RFC 6298 5.2 */
+	} else {
+		hv_tcp_arm_retransmit(conn); /* 5.3 */
+	}
+	tell_owner(conn);
+	hv_tcp_mark(conn);
+	if (fin)
+		hv_tcp_fin_acked(conn);
+}
+
+enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct hv_desc *d,
+					const struct hv_tcp_options *options)
+{
+	bool window_changed;
+
+	/* RFC 5961 section 5.2: SND.UNA - MAX.SND.WND <= SEG.ACK <= SND.NXT */
+	if (hv_seq_gt(d->ack, conn->snd_max) ||
+	    hv_seq_lt(d->ack, conn->snd_una - conn->snd_wnd_max)) {
+		hv_tcp_send_challenge(conn);
+		return HV_TCP_ACK_IGNORE;
+	}
+	if (conn->probing)
+		conn->retries = 0; /* it lives: a closed window is probed for ever */
+	if (hv_seq_lt(d->ack, conn->snd_una))
+		return HV_TCP_ACK_OK; /* old, but the data with it may be new */
+	window_changed = hv_tcp_window_update(conn, d);
+	if (d->ack != conn->snd_una) {
+		new_ack(conn, d->ack, options);
+		return HV_TCP_ACK_OK;
+	}
+	if (window_changed)
+		hv_tcp_mark(conn);
+	else if (!d->payload_len && conn->snd_una != conn->snd_max && !conn->probing &&
+		 !(d->tcp_flags & HV_TCP_FIN))
+		duplicate_ack(conn); /* as RFC 5681 section 2 defines it */
+	return HV_TCP_ACK_OK;
+}

@@ -1,0 +1,265 @@
+/*
+ * A TCP connection (RFC 9293), seen from inside the room.
+ *
+ * Theory of operation
+ * -------------------
+ * In:  tcp_input.c finds what a segment belongs to: a connection, a compact TIME-WAIT record, a held
+ *      request, a listener or the forwarder. For a connection it goes through RFC 9293 section
+ *      3.10.7.4 step by step: sequence (tcp_receive.c), RST and SYN (tcp_state.c), ACK (tcp_ack.c), text
+ *      (tcp_receive.c, and tcp_reassembly.c when it is ahead of its time), FIN (tcp_state.c).
+ * Out: nothing is sent while segments come in, but duplicate ACKs and resets. What happened marks
+ *      the connection (hv_tcp_mark), and hv_tcp_flush() sends, once for a whole batch: data in
+ *      segments of up to 64 KiB whose bytes are borrowed from the send ring (tcp_send.c), else
+ *      one ACK for all that came in, at once or after a delay.
+ * Time: one timer for each connection with several deadlines (tcp_timer.c).
+ *
+ * Life
+ * ----
+ * hv_tcp_conn_new() makes one. hv_tcp_conn_end() takes it out of every table and tells the owner; an
+ * ended connection stays, CLOSED, until its owner closes it. hv_tcp_conn_free() asks for the memory to be
+ * given back. Every entry from outside (segment, timer, flush, ICMP, call of the owner) holds
+ * the connection (hv_tcp_hold) and ends in hv_tcp_release(): that is the only function that frees
+ * a connection, and the only one that calls the owner, once, with all events of that entry.
+ * An owner may therefore close or abort a connection from within its event.
+ *
+ * Memory
+ * ------
+ * An idle connection is this struct and nothing else: rings get memory with the first byte, and
+ * lose it when they have been empty for a while (HV_TCP_DEADLINE_TRIM).
+ */
+#ifndef HV_TCP_CONN_H
+#define HV_TCP_CONN_H
+
+#include <assert.h>
+#include <netinet/in.h>
+
+#include "base/ring.h"
+#include "base/seq.h"
+#include "base/timer.h"
+#include "tcp/tcp.h"
+#include "wire/tcp.h"
+
+/* RFC 9293 section 3.3.2. The diagram is in tcp_state.c. LISTEN is a struct hv_tcp_listener. */
+enum hv_tcp_state {
+	HV_TCP_CLOSED,
+	HV_TCP_SYN_SENT,
+	HV_TCP_SYN_RECEIVED,
+	HV_TCP_ESTABLISHED,
+	HV_TCP_FIN_WAIT_1,
+	HV_TCP_FIN_WAIT_2,
+	HV_TCP_CLOSE_WAIT,
+	HV_TCP_CLOSING,
+	HV_TCP_LAST_ACK,
+	HV_TCP_TIME_WAIT, /* a compact record answers for the connection: tcp_timewait.c */
+	HV_TCP_STATE_COUNT
+};
+
+/* Deadlines of a connection; 0 in conn->deadlines means not set. */
+enum hv_tcp_deadline {
+	HV_TCP_DEADLINE_RETRANSMIT,  /* RTO, SYN retry, or (probing) zero-window probe */
+	HV_TCP_DEADLINE_DELAYED_ACK, /* RFC 9293 section 3.8.6.3 */
+	HV_TCP_DEADLINE_KEEPALIVE,   /* RFC 9293 section 3.8.4 */
+	HV_TCP_DEADLINE_CLOSE,	     /* FIN-WAIT-2 without owner */
+	HV_TCP_DEADLINE_TRIM,	     /* empty rings lose their memory */
+	HV_TCP_DEADLINE_COUNT
+};
+
+struct hv_tcp_congestion_ops;
+struct hv_tcp_block; /* tcp_reassembly.c */
+
+enum {
+	HV_TCP_MSS_DEFAULT_V4 = 536,  /* RFC 9293 section 3.7.1 MUST-15 */
+	HV_TCP_MSS_DEFAULT_V6 = 1220, /* the same */
+	HV_TCP_MSS_MIN =
+		64, /* less than this from a peer is an attack (RFC 6691 says nothing) */
+	HV_TCP_WINDOW_SCALE_MAX = 14, /* RFC 7323 section 2.3 */
+	HV_TCP_TIMESTAMP_BYTES = 12,  /* NOP NOP TS, as they are on every segment */
+	HV_TCP_RETRIES_SYN =
+		6, /* RFC 9293 section 3.8.3: R2 of SYN at least 3 minutes; 127 s as Linux */
+	HV_TCP_RETRIES_SYN_ACK = 5,
+	HV_TCP_RETRIES =
+		15, /* R2: about 15 minutes; RFC 9293 section 3.8.3 says at least 100 s */
+	HV_TCP_QUICK_ACKS = 16, /* segments acknowledged at once when a connection starts */
+};
+
+#define HV_TCP_MS		     UINT64_C(1000000)
+#define HV_TCP_SECOND		     UINT64_C(1000000000)
+#define HV_TCP_DELAYED_ACK_NS	     (40 * HV_TCP_MS) /* RFC 9293 section 3.8.6.3: below 500 ms */
+#define HV_TCP_RTO_MIN_NS	     (200 * HV_TCP_MS) /* RFC 6298 2.4 says 1 s; 200 ms is what hosts do */
+#define HV_TCP_RTO_MAX_NS	     (120 * HV_TCP_SECOND) /* RFC 6298 2.5: at least 60 s */
+#define HV_TCP_RTO_INITIAL_NS	     (1 * HV_TCP_SECOND)   /* RFC 6298 2.1 */
+#define HV_TCP_CORK_NS		     (200 * HV_TCP_MS) /* a corked segment waits no longer */
+#define HV_TCP_TRIM_NS		     (1 * HV_TCP_SECOND)
+#define HV_TCP_FIN_WAIT_2_NS	     (60 * HV_TCP_SECOND)
+#define HV_TCP_KEEPALIVE_IDLE_NS     (7200 * HV_TCP_SECOND) /* RFC 9293 section 3.8.4 MUST-28 */
+#define HV_TCP_KEEPALIVE_INTERVAL_NS (75 * HV_TCP_SECOND)
+
+struct hv_tcp_conn {
+	struct hv_tuple tuple;
+	struct hv_tcp *tcp;
+	struct hv_list all;		  /* in tcp->connections */
+	struct hv_list output;		  /* in tcp->output or tcp->blocked, or in none */
+	struct hv_list queue;		  /* in its listener's half_open or ready, or in none */
+	struct hv_tcp_listener *listener; /* until it is accepted */
+	void *owner;
+
+	uint8_t state;		  /* enum hv_tcp_state */
+	uint8_t hold;		  /* entries from outside under way; see "Life" */
+	uint8_t retries;	  /* retransmissions or probes since the peer last answered */
+	uint8_t backoff;	  /* the RTO is doubled that often (RFC 6298 5.5) */
+	uint8_t keepalive_probes; /* sent without an answer */
+	uint8_t quick_acks;	  /* segments still to be acknowledged at once */
+	uint8_t dup_acks;	  /* RFC 5681 section 2, since the last new ACK; saturates */
+	uint8_t snd_wscale, rcv_wscale;	  /* shifts of the peer's and of our window field */
+	uint8_t hop_limit, traffic_class; /* IP_TTL (0: the stack's), IP_TOS */
+	uint8_t keepalive_count;	  /* TCP_KEEPCNT */
+
+	bool dead : 1;	     /* to be freed by the last hv_tcp_release() */
+	bool in_table : 1;   /* the tuple is in the port table */
+	bool ready : 1;	     /* in its listener's accept queue, no longer half-open */
+	bool orphan : 1;     /* its owner closed it: it ends by itself */
+	bool passive : 1;    /* came from a listener or a request */
+	bool send_syn : 1;   /* SYN or SYN-ACK is to be sent at the next flush */
+	bool send_ended : 1; /* nothing is added to the send ring any more: FIN follows it */
+	bool fin_sent : 1;   /* our FIN was sent at least once */
+	bool fin_received : 1;
+	bool receive_shut : 1; /* what comes in is acknowledged and thrown away */
+	bool ack_now : 1;      /* an ACK is to be sent at the next flush, whatever else */
+	bool probing : 1;      /* DEADLINE_RETRANSMIT is the persist timer */
+	bool force_send : 1; /* the persist timer fired: send what Nagle, SWS or cork held back */
+	bool in_recovery : 1;	/* RFC 6582 fast recovery */
+	bool loss_recovery : 1; /* after a time-out, until `recover` is acknowledged */
+	bool cwnd_limited : 1; /* the congestion window, nothing else, stopped the last flush */
+	bool timing : 1;       /* rtt_seq is being timed */
+	bool timestamps : 1;   /* RFC 7323 agreed upon */
+	bool wscale_ok : 1;    /* window scaling agreed upon */
+	bool sack_ok : 1;      /* RFC 2018 agreed upon */
+	bool no_delay : 1;     /* TCP_NODELAY */
+	bool cork : 1;	       /* TCP_CORK */
+	bool more : 1;	       /* the last commit said that more follows */
+	bool want_write : 1;   /* the owner met a full ring */
+	bool keepalive : 1;    /* SO_KEEPALIVE */
+	bool linger : 1;       /* SO_LINGER with linger_s */
+	bool send_fixed : 1;   /* SO_SNDBUF was set: no tuning */
+	bool receive_fixed : 1; /* SO_RCVBUF was set: no tuning */
+	bool all_sent : 1;	/* HAVEN_EVENT_SENT holds */
+
+	uint16_t linger_s;
+	uint16_t user_mss; /* TCP_MAXSEG; 0: none */
+	uint16_t rcv_mss;  /* our own MSS option: largest segment we take */
+	uint16_t peer_mss; /* the peer's MSS option */
+	uint16_t mss; /* SMSS: payload of the largest segment we send, options subtracted */
+	uint16_t segment_estimate; /* size of the segments that the peer sends */
+
+	int error; /* SO_ERROR, positive */
+	int soft_error; /* what ICMP said; told when the connection times out. RFC 9293 section 3.9.2.2 */
+	unsigned events; /* HAVEN_EVENT_ bits for the owner, called at release */
+
+	/* Send sequence space, RFC 9293 section 3.3.1. */
+	uint32_t iss;
+	uint32_t snd_una;	       /* oldest unacknowledged */
+	uint32_t snd_nxt;	       /* next to send; goes back to snd_una at a time-out */
+	uint32_t snd_max;	       /* highest ever sent */
+	uint32_t snd_wnd, snd_wnd_max; /* bytes; the largest ever offered */
+	uint32_t snd_wl1, snd_wl2;
+	uint32_t snd_small;  /* end of the last segment below the MSS (Nagle after Minshall) */
+	struct hv_ring send; /* its first byte is at hv_tcp_send_base() */
+
+	/* Receive sequence space. */
+	uint32_t irs;
+	uint32_t rcv_nxt;
+	uint32_t rcv_edge;   /* right edge of the window as announced; never moves left */
+	uint32_t ack_sent;   /* rcv_nxt as last acknowledged */
+	uint32_t tune_bytes; /* taken by the reader since the receive limit last grew */
+	struct hv_ring receive;
+	haven_sink_fn *sink;
+	void *sink_user;
+	struct hv_tcp_block *blocks; /* out-of-order data by sequence */
+	uint32_t blocks_bytes;	     /* true size of it */
+	uint32_t sack_recent; /* sequence of the block that came last (RFC 2018 section 4) */
+
+	/* RFC 7323. */
+	uint32_t ts_recent;    /* to be echoed */
+	uint32_t ts_offset;    /* added to our clock, section 7.1 */
+	uint64_t ts_recent_ns; /* when ts_recent was set (24 days, section 5.5) */
+
+	/* RFC 5681, 6582; bytes. */
+	const struct hv_tcp_congestion_ops *congestion;
+	uint32_t cwnd, ssthresh;
+	uint32_t cwnd_acked; /* bytes acknowledged since cwnd last grew (RFC 3465) */
+	uint32_t recover;    /* RFC 6582: snd_max when loss was found */
+	uint32_t prior_cwnd, prior_ssthresh;
+
+	/* RFC 6298. */
+	uint32_t rtt_seq; /* the ACK of this ends the timing */
+	uint64_t rtt_start_ns;
+	uint64_t srtt_ns, rttvar_ns; /* srtt 0: not measured yet */
+	uint64_t rto_ns;
+	uint64_t
+		progress_ns; /* when the peer last acknowledged something, or the first was sent */
+
+	uint64_t keepalive_idle_ns, keepalive_interval_ns;
+	uint64_t user_timeout_ns; /* 0: R2 alone decides */
+	uint64_t received_ns;	  /* last segment from the peer */
+	struct hv_timer timer;	  /* at the earliest deadline, or before it */
+	uint64_t deadlines[HV_TCP_DEADLINE_COUNT];
+};
+
+static_assert(sizeof(struct hv_tcp_conn) < 700, "an idle connection is small");
+
+/* --- tcp_conn.c ------------------------------------------------------------------------ */
+/* State CLOSED, in no table but tcp->connections. NULL: no memory, or (*error) the limit. */
+struct hv_tcp_conn *hv_tcp_conn_new(struct hv_tcp *tcp, int *error);
+/* Into the port table; chooses the local port when it is 0. As hv_port_insert(). */
+int hv_tcp_conn_insert(struct hv_tcp_conn *conn);
+/* In the table: what follows from the 4-tuple (ISS, timestamp offset, MSS and window scale to offer). */
+void hv_tcp_conn_prepare(struct hv_tcp_conn *conn);
+/* Out of the tables, timers stopped, CLOSED. error 0: orderly. Freed if nobody owns it. */
+void hv_tcp_conn_end(struct hv_tcp_conn *conn, int error);
+/* To be freed by the last release. */
+void hv_tcp_conn_free(struct hv_tcp_conn *conn);
+/* Free at once, telling nobody: only for hv_tcp_finish(). */
+void hv_tcp_conn_destroy(struct hv_tcp_conn *conn);
+void hv_tcp_hold(struct hv_tcp_conn *conn);
+void hv_tcp_release(struct hv_tcp_conn *conn); /* may free; calls the owner */
+/* Events that became true, told at the release. */
+static inline void hv_tcp_notify(struct hv_tcp_conn *conn, unsigned events)
+{
+	conn->events |= events;
+}
+/* The connection has something to send: hv_tcp_flush() will see it. */
+void hv_tcp_mark(struct hv_tcp_conn *conn);
+
+static inline struct hv_core *hv_tcp_core(const struct hv_tcp_conn *conn)
+{
+	return conn->tcp->core;
+}
+static inline uint64_t hv_tcp_now(const struct hv_tcp_conn *conn)
+{
+	return conn->tcp->core->now_ns;
+}
+static inline bool hv_tcp_is_v4(const struct hv_tcp_conn *conn)
+{
+	return hv_addr_is_v4(&conn->tuple.remote);
+}
+/* ESTABLISHED and all after it (RFC 9293 section 3.5.3's "synchronized"). */
+static inline bool hv_tcp_is_synchronized(const struct hv_tcp_conn *conn)
+{
+	return conn->state >= HV_TCP_ESTABLISHED && conn->state < HV_TCP_TIME_WAIT;
+}
+static inline bool hv_tcp_is_opening(const struct hv_tcp_conn *conn)
+{
+	return conn->state == HV_TCP_SYN_SENT || conn->state == HV_TCP_SYN_RECEIVED;
+}
+/* Sequence number of the first byte in the send ring: SYN takes one before it. */
+static inline uint32_t hv_tcp_send_base(const struct hv_tcp_conn *conn)
+{
+	return hv_tcp_is_opening(conn) ? conn->iss + 1 : conn->snd_una;
+}
+/* Sequence number after the last byte in the send ring: where FIN would be. */
+static inline uint32_t hv_tcp_send_end(const struct hv_tcp_conn *conn)
+{
+	return hv_tcp_send_base(conn) + conn->send.used;
+}
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * ICMP errors about segments of ours. Only those that quote a sequence number in flight are
+ * believed (RFC 5927 section 4.1), and none of them ends a connection that was established
+ * (section 4.2; RFC 9293 section 3.9.2.2).
+ */
+#include "tcp/tcp_conn.h"
+#include "tcp/tcp_options.h"
+
+/* RFC 1191, RFC 8201: ip/ knows the path's MTU already. */
+static void too_big(struct hv_tcp_conn *conn)
+{
+	uint16_t before = conn->mss;
+
+	hv_tcp_mss_update(conn);
+	if (conn->mss >= before || !hv_tcp_is_synchronized(conn))
+		return;
+	/* What was too big never arrived; it is no sign of congestion: send it again, smaller. */
+	conn->snd_nxt = conn->snd_una;
+	conn->timing = false;
+	hv_tcp_mark(conn);
+}
+
+static void error_input(struct hv_tcp_conn *conn, const struct hv_icmp_report *report,
+			uint32_t seq)
+{
+	if (hv_seq_lt(seq, conn->snd_una) || hv_seq_gt(seq, conn->snd_max))
+		return;
+	if (report->error == EMSGSIZE) {
+		too_big(conn);
+		return;
+	}
+	if (hv_tcp_is_opening(conn) && report->hard)
+		hv_tcp_conn_end(conn, report->error);
+	else
+		conn->soft_error = report->error; /* told when the connection times out */
+}
+
+void hv_tcp_icmp_error(void *ctx, const struct hv_icmp_report *report)
+{
+	struct hv_tcp *tcp = ctx;
+	const uint8_t *quoted = report->transport;
+	struct hv_tcp_conn *conn;
+	struct hv_tuple *tuple;
+
+	if (report->transport_len < 8)
+		return;
+	tuple = hv_port_find(tcp->ports, IPPROTO_TCP, &report->src, hv_get16(quoted),
+			     &report->dst, hv_get16(quoted + 2));
+	if (!tuple || tuple->kind != HV_TCP_KIND_CONN)
+		return;
+	conn = hv_container(tuple, struct hv_tcp_conn, tuple);
+	hv_tcp_hold(conn);
+	error_input(conn, report, hv_get32(quoted + 4));
+	hv_tcp_release(conn);
+}

@@ -1,0 +1,31 @@
+/* Listeners: tcp_listen.c. */
+#ifndef HV_TCP_LISTEN_H
+#define HV_TCP_LISTEN_H
+
+#include "tcp/tcp_conn.h"
+#include "tcp/tcp_options.h"
+
+struct hv_tcp_listener {
+	struct hv_tcp *tcp;
+	struct hv_bind *bind;
+	void *owner;
+	uint32_t backlog; /* of each list */
+	uint32_t half_open_count, ready_count;
+	struct hv_list half_open; /* SYN-RECEIVED */
+	struct hv_list ready;	  /* ESTABLISHED, waiting for accept; oldest first */
+};
+
+/* A SYN for a listener. Returns HV_DROP_COUNT, or why it was dropped; the packet is not consumed. */
+int hv_tcp_listen_input(struct hv_tcp_listener *listener, const struct hv_packet *packet,
+			const struct hv_tcp_options *options, const uint32_t *iss_floor);
+/* May a half-open connection of it become ready? */
+static inline bool hv_tcp_listener_has_room(const struct hv_tcp_listener *listener)
+{
+	return listener->ready_count < listener->backlog;
+}
+/* The handshake is complete: from half-open to ready, and the owner is told. */
+void hv_tcp_listener_ready(struct hv_tcp_conn *conn);
+/* The connection leaves its listener (ended, or accepted). None is allowed. */
+void hv_tcp_listener_leave(struct hv_tcp_conn *conn);
+
+#endif

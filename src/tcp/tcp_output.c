@@ -1,0 +1,244 @@
+/*
+ * Segments onto the wire: the header is written, the payload borrowed from the send ring, the
+ * checksum left to the link, and the result handed to ip/.
+ */
+#include "tcp/tcp_output.h"
+
+#include "tcp/tcp_options.h"
+#include "tcp/tcp_receive.h"
+#include "tcp/tcp_timer.h"
+#include "wire/checksum.h"
+
+enum {
+	COPY_BELOW = 512, /* payload up to this is copied: cheaper than a slice of its own */
+	CHALLENGES = 500, /* in each window of a second, RFC 5961 section 7 */
+	CHECKSUM_OFFSET = 16, /* in the TCP header */
+};
+
+/* Leave the checksum to the link: pseudo-header sum in the field, the rest marked. */
+static void leave_checksum(struct hv_packet *packet, const struct hv_addr *src,
+			   const struct hv_addr *dst)
+{
+	uint64_t sum = hv_sum_pseudo(src, dst, IPPROTO_TCP, hv_packet_size(packet));
+	uint16_t folded = hv_sum_fold(sum);
+
+	memcpy(packet->data + CHECKSUM_OFFSET, &folded, sizeof(folded));
+	packet->csum = HV_CSUM_PARTIAL;
+	packet->csum_start = (uint16_t)(packet->data - packet->head);
+	packet->csum_offset = CHECKSUM_OFFSET;
+}
+
+void hv_tcp_send_bare(struct hv_tcp *tcp, const struct hv_tcp_bare *bare)
+{
+	struct hv_packet *packet = hv_packet_new(tcp->core, HV_PACKET_HEADROOM,
+						 HV_TCP_HEADER + HV_TCP_TIMESTAMP_BYTES);
+	struct hv_tcp_header header = {
+		.src_port = bare->src_port,
+		.dst_port = bare->dst_port,
+		.seq = bare->seq,
+		.ack = bare->ack,
+		.flags = bare->flags,
+		.window = bare->window,
+	};
+	struct hv_ip_tx tx = {
+		.src = *bare->src,
+		.dst = *bare->dst,
+		.proto = IPPROTO_TCP,
+		.dont_fragment = true,
+	};
+
+	if (!packet)
+		return;
+	if (bare->timestamps) {
+		struct hv_tcp_options options = {
+			.has_timestamps = true,
+			.ts_value = bare->ts_value,
+			.ts_echo = bare->ts_echo,
+		};
+		uint8_t bytes[HV_TCP_HEADER_MAX - HV_TCP_HEADER];
+
+		header.options_len = (uint8_t)hv_wire_tcp_options_write(bytes, &options);
+		hv_packet_append(packet, HV_TCP_HEADER + header.options_len);
+		memcpy(packet->data + HV_TCP_HEADER, bytes, header.options_len);
+	} else {
+		hv_packet_append(packet, HV_TCP_HEADER);
+	}
+	hv_wire_tcp_write(packet->data, &header);
+	leave_checksum(packet, bare->src, bare->dst);
+	tcp->segments_out++;
+	hv_ip_output(tcp->ip, &tx, packet);
+}
+
+void hv_tcp_send_reset_for(struct hv_tcp *tcp, const struct hv_packet *packet)
+{
+	const struct hv_desc *d = &packet->d;
+	struct hv_tcp_bare bare = {
+		.src = &d->dst,
+		.dst = &d->src,
+		.src_port = d->dst_port,
+		.dst_port = d->src_port,
+		.flags = HV_TCP_RST,
+	};
+
+	if (d->tcp_flags & HV_TCP_RST)
+		return;
+	if (d->tcp_flags & HV_TCP_ACK) {
+		bare.seq = d->ack;
+	} else {
+		bare.flags |= HV_TCP_ACK;
+		bare.ack = d->seq + d->payload_len + !!(d->tcp_flags & HV_TCP_SYN) +
+			   !!(d->tcp_flags & HV_TCP_FIN);
+	}
+	hv_tcp_send_bare(tcp, &bare);
+}
+
+void hv_tcp_send_reset(struct hv_tcp_conn *conn)
+{
+	struct hv_tcp_bare bare = {
+		.src = &conn->tuple.local,
+		.dst = &conn->tuple.remote,
+		.src_port = conn->tuple.local_port,
+		.dst_port = conn->tuple.remote_port,
+		/* What the peer certainly takes: the highest that it acknowledged or will have got. */
+		.seq = conn->snd_nxt,
+		.ack = conn->rcv_nxt,
+		.flags = HV_TCP_RST | HV_TCP_ACK,
+	};
+
+	hv_tcp_send_bare(conn->tcp, &bare);
+}
+
+/* The segment left: what it settled, and what now waits for an answer. */
+static void note_sent(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8_t flags)
+{
+	uint32_t end = seq + size + !!(flags & HV_TCP_SYN) + !!(flags & HV_TCP_FIN);
+	uint32_t segments = size > conn->mss ? (size + conn->mss - 1) / conn->mss : 1;
+
+	conn->tcp->segments_out += segments;
+	if (flags & HV_TCP_ACK) {
+		conn->ack_sent = conn->rcv_nxt;
+		conn->ack_now = false;
+		if (conn->quick_acks)
+			conn->quick_acks--;
+		hv_tcp_disarm(conn, HV_TCP_DEADLINE_DELAYED_ACK);
+	}
+	if (flags & HV_TCP_FIN)
+		conn->fin_sent = true;
+	if (end == seq)
+		return;
+	if (conn->snd_una == conn->snd_max)
+		conn->progress_ns = hv_tcp_now(conn); /* the wait for an answer begins */
+	if (hv_seq_lt(seq, conn->snd_max)) {
+		conn->tcp->retransmits += segments;
+		conn->timing = false; /* Karn's algorithm, RFC 6298 section 3 */
+	} else if (!conn->timing) {
+		conn->timing = true;
+		conn->rtt_seq = end;
+		conn->rtt_start_ns = hv_tcp_now(conn);
+	}
+	if (size && size % conn->mss)
+		conn->snd_small = end;
+	if (seq == conn->snd_nxt)
+		conn->snd_nxt = end;
+	conn->snd_max = hv_seq_max(conn->snd_max, end);
+	if (conn->probing || !hv_tcp_is_armed(conn, HV_TCP_DEADLINE_RETRANSMIT))
+		hv_tcp_arm_retransmit(conn);
+}
+
+/* The header and small payload; slices for the rest. NULL: no memory. */
+static struct hv_packet *build(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size,
+			       uint8_t flags)
+{
+	uint8_t options[HV_TCP_HEADER_MAX - HV_TCP_HEADER];
+	bool is_syn = flags & HV_TCP_SYN;
+	struct hv_tcp_header header = {
+		.src_port = conn->tuple.local_port,
+		.dst_port = conn->tuple.remote_port,
+		.seq = seq,
+		.ack = flags & HV_TCP_ACK ? conn->rcv_nxt : 0,
+		.flags = flags,
+	};
+	uint32_t copy = size <= COPY_BELOW ? size : 0;
+	struct hv_packet *packet;
+	uint8_t *p;
+
+	header.options_len =
+		(uint8_t)(is_syn ? hv_tcp_options_syn(conn, flags & HV_TCP_ACK, options)
+				 : hv_tcp_options_data(conn, options));
+	packet = hv_packet_new(hv_tcp_core(conn), HV_PACKET_HEADROOM,
+			       HV_TCP_HEADER + header.options_len + copy);
+	if (!packet)
+		return NULL;
+	header.window = hv_tcp_window_field(conn);
+	p = hv_packet_append(packet, HV_TCP_HEADER + header.options_len);
+	hv_wire_tcp_write(p, &header);
+	memcpy(p + HV_TCP_HEADER, options, header.options_len);
+	if (copy) {
+		p = hv_packet_append(packet, copy);
+		hv_ring_copy(&conn->send, seq - hv_tcp_send_base(conn), p, copy);
+	} else if (size) {
+		struct iovec slices[2];
+		int count = 0;
+
+		hv_ring_slices(&conn->send, seq - hv_tcp_send_base(conn), size, slices, &count);
+		for (int i = 0; i < count; i++)
+			hv_packet_add_slice(packet, slices[i].iov_base,
+					    (uint32_t)slices[i].iov_len);
+	}
+	if (size > conn->mss) {
+		packet->gso_type = hv_tcp_is_v4(conn) ? HV_GSO_TCP4 : HV_GSO_TCP6;
+		packet->gso_size = conn->mss;
+	}
+	return packet;
+}
+
+int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8_t flags)
+{
+	struct hv_packet *packet = build(conn, seq, size, flags);
+	struct hv_ip_tx tx = {
+		.src = conn->tuple.local,
+		.dst = conn->tuple.remote,
+		.proto = IPPROTO_TCP,
+		.hop_limit = conn->hop_limit,
+		.traffic_class = conn->traffic_class,
+		.dont_fragment = true, /* RFC 1191: path MTU discovery */
+	};
+	int status;
+
+	if (!packet)
+		return -ENOMEM;
+	leave_checksum(packet, &tx.src, &tx.dst);
+	status = hv_ip_output(conn->tcp->ip, &tx, packet);
+	if (status == -EAGAIN || status == -ENOMEM || status == -EMSGSIZE)
+		return status; /* it never left: nothing is under way */
+	if (status < 0)
+		conn->soft_error = -status; /* as if it had been lost on the way */
+	note_sent(conn, seq, size, flags);
+	return 0;
+}
+
+int hv_tcp_send_ack(struct hv_tcp_conn *conn)
+{
+	/* After a time-out snd_nxt is behind; an ACK says how far we were (RFC 9293 SND.NXT). */
+	int status = hv_tcp_transmit(conn, conn->snd_max, 0, HV_TCP_ACK);
+
+	if (status < 0)
+		conn->ack_now = true; /* the next flush tries again */
+	return status;
+}
+
+void hv_tcp_send_challenge(struct hv_tcp_conn *conn)
+{
+	struct hv_tcp *tcp = conn->tcp;
+	uint64_t now_ns = hv_tcp_now(conn);
+
+	if (now_ns - tcp->challenge_window_ns >= HV_TCP_SECOND || !tcp->challenge_window_ns) {
+		tcp->challenge_window_ns = now_ns;
+		/* A limit that others can count is a side channel: it varies. */
+		tcp->challenge_count = CHALLENGES / 2 + hv_random_below(tcp->core, CHALLENGES);
+	}
+	if (!tcp->challenge_count)
+		return;
+	tcp->challenge_count--;
+	hv_tcp_send_ack(conn);
+}

@@ -1,0 +1,33 @@
+/* Data on its way in: tcp_receive.c, tcp_reassembly.c. */
+#ifndef HV_TCP_RECEIVE_H
+#define HV_TCP_RECEIVE_H
+
+#include "tcp/tcp_conn.h"
+
+/* Bytes of window that may be offered now. */
+static inline uint32_t hv_tcp_receive_window(const struct hv_tcp_conn *conn)
+{
+	return conn->rcv_edge - conn->rcv_nxt;
+}
+/* RFC 9293 section 3.10.7.4, first check: does the segment touch the window? */
+bool hv_tcp_is_acceptable(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t size);
+/* Trim to the window and deliver, or keep for later. size excludes SYN and FIN. Consumes. */
+void hv_tcp_receive_segment(struct hv_tcp_conn *conn, struct hv_packet *packet);
+/* The window field of a segment that goes out now; moves rcv_edge. */
+uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn);
+/* In-order bytes: sink, then ring. Returns how many were taken. */
+uint32_t hv_tcp_deliver(struct hv_tcp_conn *conn, const uint8_t *data, uint32_t size);
+/* The reader took size bytes: tune the limit, announce the window when that is worth it. */
+void hv_tcp_reader_took(struct hv_tcp_conn *conn, uint32_t size);
+/* Whether the data received asks for an ACK at once (flush). */
+bool hv_tcp_ack_is_due(const struct hv_tcp_conn *conn);
+
+/* --- tcp_reassembly.c: data that is ahead of its time ---------------------------------- */
+/* Keep [seq, seq + size) of the packet, with FIN after it when fin. Consumes. */
+void hv_tcp_reassembly_add(struct hv_tcp_conn *conn, struct hv_packet *packet, uint32_t seq,
+			   const uint8_t *data, uint32_t size, bool fin);
+/* Deliver what has become in order. Returns true when the FIN was reached. */
+bool hv_tcp_reassembly_deliver(struct hv_tcp_conn *conn);
+void hv_tcp_reassembly_clear(struct hv_tcp_conn *conn);
+
+#endif

@@ -1,0 +1,221 @@
+/*
+ * What is sent, and when. Called once for a batch by hv_tcp_flush(), so that one packet of up to
+ * 64 KiB stands for many segments and one ACK for many packets.
+ */
+#include "tcp/tcp_send.h"
+
+#include "tcp/tcp_options.h"
+#include "tcp/tcp_output.h"
+#include "tcp/tcp_receive.h"
+#include "tcp/tcp_timer.h"
+
+/* What may go now from snd_nxt on. */
+struct grant {
+	uint32_t size;
+	bool fin;
+	bool window_closed; /* the peer's window, nothing else, is in the way */
+};
+
+/* Payload of the largest packet: 64 KiB with all headers, in whole segments. */
+static uint32_t packet_payload_max(const struct hv_tcp_conn *conn)
+{
+	uint32_t headers = (hv_tcp_is_v4(conn) ? 20 : 40) + HV_TCP_HEADER +
+			   (conn->timestamps ? HV_TCP_TIMESTAMP_BYTES : 0);
+	uint32_t room = 65535 - headers;
+
+	return room > conn->mss ? room - room % conn->mss : conn->mss;
+}
+
+/* Bytes that the congestion window still lets out. */
+static uint32_t congestion_room(const struct hv_tcp_conn *conn)
+{
+	uint32_t window = conn->cwnd, flight = hv_tcp_flight(conn);
+
+	/* Limited transmit, RFC 3042: new data for the first two duplicate ACKs. */
+	if (!conn->in_recovery && conn->dup_acks > 0 && conn->dup_acks < 3)
+		window += conn->dup_acks * (uint32_t)conn->mss;
+	return window > flight ? window - flight : 0;
+}
+
+/* Bytes that the peer's window still lets out. */
+static uint32_t peer_room(const struct hv_tcp_conn *conn)
+{
+	uint32_t edge = conn->snd_una + conn->snd_wnd;
+
+	return hv_seq_gt(edge, conn->snd_nxt) ? edge - conn->snd_nxt : 0;
+}
+
+/* May the last piece, below one MSS, go, or does it wait for more (Nagle, cork)? */
+static bool small_may_go(const struct hv_tcp_conn *conn)
+{
+	if (conn->send_ended || conn->force_send || hv_seq_lt(conn->snd_nxt, conn->snd_max))
+		return true;
+	if (conn->cork || conn->more)
+		return false;
+	if (conn->no_delay || conn->snd_una == conn->snd_max)
+		return true;
+	/* RFC 9293 section 3.7.4, as Minshall has it: wait only behind another small segment. */
+	return hv_seq_leq(conn->snd_small, conn->snd_una);
+}
+
+static struct grant next_grant(struct hv_tcp_conn *conn)
+{
+	uint32_t end = hv_tcp_send_end(conn);
+	uint32_t unsent = hv_seq_gt(end, conn->snd_nxt) ? end - conn->snd_nxt : 0;
+	uint32_t peer = peer_room(conn), congestion = congestion_room(conn);
+	uint32_t size = unsent, most = packet_payload_max(conn), part;
+	struct grant grant = {0};
+
+	conn->cwnd_limited |= unsent > congestion && congestion <= peer;
+	size = size > peer ? peer : size;
+	size = size > congestion ? congestion : size;
+	size = size > most ? most : size;
+	part = size % conn->mss;
+	if (part && size == unsent && !small_may_go(conn)) {
+		size -= part;
+	} else if (part && size < unsent) {
+		/*
+		 * A window cuts the segment. RFC 9293 section 3.8.6.2.1: worth it only for half of the largest
+		 * window the peer ever had, or when the override timer says so.
+		 */
+		bool worth = peer <= congestion &&
+			     (peer >= conn->snd_wnd_max / 2 || conn->force_send);
+
+		if (!worth || size > part)
+			size -= part;
+	}
+	grant.size = size;
+	grant.window_closed = unsent > 0 && size == 0 && peer < congestion;
+	grant.fin = conn->send_ended && conn->snd_nxt + size == end;
+	return grant;
+}
+
+/* The segment did not leave. Returns whether to try again at once. */
+static bool send_failed(struct hv_tcp_conn *conn, int status)
+{
+	switch (status) {
+	case -EAGAIN:
+		hv_list_remove(&conn->output);
+		hv_list_append(&conn->tcp->blocked, &conn->output);
+		return false;
+	case -EMSGSIZE: {
+		/* The path's MTU fell below what we believed (RFC 1191 section 6.4). */
+		uint16_t before = conn->mss;
+
+		hv_tcp_mss_update(conn);
+		if (conn->mss < before)
+			return true;
+		break;
+	}
+	default:
+		break;
+	}
+	/* No memory: the retransmission timer tries again. */
+	if (!hv_tcp_is_armed(conn, HV_TCP_DEADLINE_RETRANSMIT))
+		hv_tcp_arm_persist(conn, HV_TCP_RTO_MIN_NS);
+	return false;
+}
+
+static void send_syn(struct hv_tcp_conn *conn)
+{
+	bool answer = conn->state == HV_TCP_SYN_RECEIVED;
+	int status = hv_tcp_transmit(conn, conn->iss, 0,
+				     answer ? HV_TCP_SYN | HV_TCP_ACK : HV_TCP_SYN);
+
+	if (status == -EAGAIN) {
+		send_failed(conn, status);
+		return;
+	}
+	conn->send_syn = false;
+	/* Out of memory: as if it had been lost. */
+	if (!hv_tcp_is_armed(conn, HV_TCP_DEADLINE_RETRANSMIT))
+		hv_tcp_arm_retransmit(conn);
+}
+
+/* Returns false when the link would take no more. */
+static bool send_data(struct hv_tcp_conn *conn)
+{
+	struct grant grant;
+
+	conn->cwnd_limited = false;
+	for (;;) {
+		uint8_t flags = HV_TCP_ACK;
+		int status;
+
+		grant = next_grant(conn);
+		if (!grant.size && !grant.fin)
+			break;
+		if (conn->snd_nxt + grant.size == hv_tcp_send_end(conn))
+			flags |=
+				HV_TCP_PSH; /* RFC 9293 section 3.9.1.2: nothing is behind it */
+		if (grant.fin)
+			flags |= HV_TCP_FIN;
+		status = hv_tcp_transmit(conn, conn->snd_nxt, grant.size, flags);
+		if (status < 0 && !send_failed(conn, status))
+			return status != -EAGAIN;
+		if (grant.fin && status == 0)
+			break;
+		if (hv_ip_is_busy(conn->tcp->ip, &conn->tuple.remote)) {
+			send_failed(conn, -EAGAIN);
+			return false;
+		}
+	}
+	conn->force_send = false;
+	if (conn->snd_una == conn->snd_nxt && hv_seq_gt(hv_tcp_send_end(conn), conn->snd_nxt))
+		hv_tcp_arm_persist(conn, grant.window_closed ? conn->rto_ns << conn->backoff
+							     : HV_TCP_CORK_NS);
+	return true;
+}
+
+void hv_tcp_send_pending(struct hv_tcp_conn *conn)
+{
+	if (conn->state == HV_TCP_CLOSED || conn->state == HV_TCP_TIME_WAIT)
+		return;
+	if (hv_ip_is_busy(conn->tcp->ip, &conn->tuple.remote)) {
+		send_failed(conn, -EAGAIN);
+		return;
+	}
+	if (hv_tcp_is_opening(conn)) {
+		if (conn->send_syn)
+			send_syn(conn);
+		return;
+	}
+	if (!send_data(conn))
+		return;
+	if (hv_tcp_ack_is_due(conn))
+		hv_tcp_send_ack(conn);
+	else if (conn->ack_sent != conn->rcv_nxt &&
+		 !hv_tcp_is_armed(conn, HV_TCP_DEADLINE_DELAYED_ACK))
+		hv_tcp_arm(conn, HV_TCP_DEADLINE_DELAYED_ACK, HV_TCP_DELAYED_ACK_NS);
+}
+
+void hv_tcp_retransmit(struct hv_tcp_conn *conn)
+{
+	uint32_t end = hv_tcp_send_end(conn), size = end - conn->snd_una;
+	uint8_t flags = HV_TCP_ACK;
+
+	if (hv_seq_gt(end, conn->snd_max))
+		size = conn->snd_max - conn->snd_una;
+	if (size > conn->mss)
+		size = conn->mss;
+	if (conn->fin_sent && conn->snd_una + size == end)
+		flags |= HV_TCP_FIN;
+	if (size || (flags & HV_TCP_FIN))
+		hv_tcp_transmit(conn, conn->snd_una, size, flags);
+}
+
+void hv_tcp_send_probe(struct hv_tcp_conn *conn)
+{
+	uint32_t end = hv_tcp_send_end(conn);
+
+	if (peer_room(conn) > 0 || !hv_seq_gt(end, conn->snd_nxt)) {
+		conn->force_send = true;
+		hv_tcp_mark(conn);
+		return;
+	}
+	/* RFC 9293 section 3.8.6.1: one octet of new data beyond the closed window. */
+	if (hv_tcp_transmit(conn, conn->snd_una, 1, HV_TCP_ACK) == 0)
+		conn->snd_nxt = conn->snd_una; /* the window must open before it counts */
+	hv_tcp_disarm(conn, HV_TCP_DEADLINE_RETRANSMIT);
+	hv_tcp_arm_persist(conn, conn->rto_ns << conn->backoff);
+}

@@ -1,0 +1,19 @@
+/* What is sent, and when: tcp_send.c. */
+#ifndef HV_TCP_SEND_H
+#define HV_TCP_SEND_H
+
+#include "tcp/tcp_conn.h"
+
+/* Send what windows, Nagle and SWS avoidance let go; else the ACK that is due. For hv_tcp_flush(). */
+void hv_tcp_send_pending(struct hv_tcp_conn *conn);
+/* Send one segment from snd_una on again, outside of the windows (fast retransmit). */
+void hv_tcp_retransmit(struct hv_tcp_conn *conn);
+/* The persist timer fired: probe the window, or send what was held back. */
+void hv_tcp_send_probe(struct hv_tcp_conn *conn);
+/* Sent and not acknowledged, as far as we know still under way. */
+static inline uint32_t hv_tcp_flight(const struct hv_tcp_conn *conn)
+{
+	return conn->snd_nxt - conn->snd_una;
+}
+
+#endif

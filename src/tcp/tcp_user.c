@@ -1,0 +1,249 @@
+/*
+ * Calls of the owner on a connection: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS (RFC 9293 section
+ * 3.10.1 to 3.10.6).
+ */
+#include "tcp/tcp_output.h"
+#include "tcp/tcp_receive.h"
+#include "tcp/tcp_state.h"
+#include "tcp/tcp_timer.h"
+
+static void start_connect(struct hv_tcp_conn *conn)
+{
+	hv_tcp_conn_prepare(conn);
+	conn->state = HV_TCP_SYN_SENT;
+	conn->send_syn = true;
+	conn->progress_ns = hv_tcp_now(conn);
+	hv_tcp_mark(conn);
+}
+
+int hv_tcp_connect(struct hv_tcp *tcp, const struct hv_addr *local, uint16_t local_port,
+		   const struct hv_addr *remote, uint16_t remote_port, void *owner,
+		   struct hv_tcp_conn **out)
+{
+	struct hv_tcp_conn *conn;
+	struct hv_addr src = *local;
+	int status = 0;
+
+	if (hv_addr_is_any(local))
+		status = hv_ip_source(tcp->ip, remote, &src);
+	else if (!hv_ip_mtu(tcp->ip, remote))
+		status = -ENETUNREACH;
+	if (status < 0)
+		return status;
+	conn = hv_tcp_conn_new(tcp, &status);
+	if (!conn)
+		return status;
+	conn->tuple.local = src;
+	conn->tuple.local_port = local_port;
+	conn->tuple.remote = *remote;
+	conn->tuple.remote_port = remote_port;
+	status = hv_tcp_conn_insert(conn);
+	if (status < 0) {
+		hv_tcp_conn_free(conn);
+		return status;
+	}
+	conn->owner = owner;
+	start_connect(conn);
+	*out = conn;
+	return 0;
+}
+
+void hv_tcp_set_owner(struct hv_tcp_conn *conn, void *owner)
+{
+	conn->owner = owner;
+}
+
+/* Gone: no segment reaches it any more. */
+static bool is_over(const struct hv_tcp_conn *conn)
+{
+	return conn->state == HV_TCP_CLOSED || conn->state == HV_TCP_TIME_WAIT;
+}
+
+unsigned hv_tcp_conn_events(const struct hv_tcp_conn *conn)
+{
+	bool over = is_over(conn);
+	unsigned events = 0;
+
+	if (conn->receive.used || conn->fin_received || conn->receive_shut || over)
+		events |= HAVEN_EVENT_READABLE;
+	/* Writable when a third is free, so that the owner is not woken for every few bytes. */
+	if (over || (conn->state != HV_TCP_SYN_SENT && !conn->send_ended &&
+		     hv_ring_space(&conn->send) >= conn->send.limit / 3))
+		events |= HAVEN_EVENT_WRITABLE;
+	if (conn->error)
+		events |= HAVEN_EVENT_ERROR;
+	if (over || (conn->fin_received && conn->send_ended))
+		events |= HAVEN_EVENT_HANGUP;
+	if (conn->fin_received)
+		events |= HAVEN_EVENT_PEER_CLOSED;
+	if (conn->state >= HV_TCP_ESTABLISHED)
+		events |= HAVEN_EVENT_CONNECTED;
+	if (conn->all_sent)
+		events |= HAVEN_EVENT_SENT;
+	return events;
+}
+
+/* --- CLOSE and ABORT ------------------------------------------------------------------- */
+
+void hv_tcp_close(struct hv_tcp_conn *conn)
+{
+	hv_tcp_hold(conn);
+	conn->owner = NULL;
+	conn->sink = NULL;
+	if (is_over(conn)) {
+		hv_tcp_conn_free(conn);
+	} else if (conn->state == HV_TCP_SYN_SENT) {
+		conn->orphan = true;
+		hv_tcp_conn_end(conn, 0);
+	} else if (conn->receive.used || (conn->linger && conn->linger_s == 0)) {
+		/* Data was lost: the peer must know (RFC 2525 section 2.17). */
+		conn->orphan = true;
+		hv_tcp_send_reset(conn);
+		hv_tcp_conn_end(conn, ECONNRESET);
+	} else {
+		conn->orphan = true;
+		conn->cork = false;
+		hv_ring_finish(&conn->receive, hv_tcp_core(conn));
+		if (conn->state == HV_TCP_FIN_WAIT_2)
+			hv_tcp_arm(conn, HV_TCP_DEADLINE_CLOSE, HV_TCP_FIN_WAIT_2_NS);
+		hv_tcp_end_send(conn);
+	}
+	hv_tcp_release(conn);
+}
+
+void hv_tcp_abort(struct hv_tcp_conn *conn)
+{
+	hv_tcp_hold(conn);
+	conn->owner = NULL;
+	conn->sink = NULL;
+	if (is_over(conn)) {
+		hv_tcp_conn_free(conn);
+	} else {
+		conn->orphan = true;
+		if (conn->state != HV_TCP_SYN_SENT) /* RFC 9293 section 3.10.5 */
+			hv_tcp_send_reset(conn);
+		hv_tcp_conn_end(conn, ECONNABORTED);
+	}
+	hv_tcp_release(conn);
+}
+
+int hv_tcp_shutdown_send(struct hv_tcp_conn *conn)
+{
+	if (is_over(conn) || conn->state == HV_TCP_SYN_SENT)
+		return -ENOTCONN;
+	hv_tcp_end_send(conn);
+	return 0;
+}
+
+void hv_tcp_shutdown_receive(struct hv_tcp_conn *conn)
+{
+	conn->receive_shut = true;
+	conn->sink = NULL;
+	if (conn->receive.used)
+		hv_tcp_receive_consume(conn, conn->receive.used);
+}
+
+/* --- SEND ------------------------------------------------------------------------------ */
+
+ssize_t hv_tcp_send_reserve(struct hv_tcp_conn *conn, size_t wanted, struct iovec slices[2],
+			    int *count)
+{
+	uint32_t size, ask = wanted > UINT32_MAX ? UINT32_MAX : (uint32_t)wanted;
+
+	*count = 0;
+	if (conn->send_ended || is_over(conn))
+		return -EPIPE;
+	if (conn->state == HV_TCP_SYN_SENT || !hv_ring_space(&conn->send)) {
+		conn->want_write = true;
+		return 0;
+	}
+	size = hv_ring_reserve(&conn->send, hv_tcp_core(conn), ask, slices, count);
+	if (!size && ask)
+		return -ENOMEM;
+	return size;
+}
+
+void hv_tcp_send_commit(struct hv_tcp_conn *conn, size_t size, bool more)
+{
+	if (conn->send_ended || is_over(conn))
+		return;
+	conn->more = more;
+	hv_ring_commit(&conn->send, (uint32_t)size);
+	if (size)
+		conn->all_sent = false;
+	if (!(hv_tcp_conn_events(conn) & HAVEN_EVENT_WRITABLE))
+		conn->want_write = true;
+	if (conn->send.memory && !conn->send.used &&
+	    !hv_tcp_is_armed(conn, HV_TCP_DEADLINE_TRIM))
+		hv_tcp_arm(conn, HV_TCP_DEADLINE_TRIM, HV_TCP_TRIM_NS);
+	hv_tcp_mark(conn);
+}
+
+size_t hv_tcp_send_queued(const struct hv_tcp_conn *conn)
+{
+	return conn->send.used;
+}
+
+/* --- RECEIVE --------------------------------------------------------------------------- */
+
+size_t hv_tcp_receive_peek(struct hv_tcp_conn *conn, struct iovec slices[2], int *count)
+{
+	*count = 0;
+	return hv_ring_slices(&conn->receive, 0, conn->receive.used, slices, count);
+}
+
+void hv_tcp_receive_consume(struct hv_tcp_conn *conn, size_t size)
+{
+	bool fin = false;
+
+	hv_ring_consume(&conn->receive, (uint32_t)size);
+	if (is_over(conn)) {
+		if (!conn->receive.used)
+			hv_ring_finish(&conn->receive, hv_tcp_core(conn));
+		return;
+	}
+	hv_tcp_hold(conn);
+	hv_tcp_reader_took(conn, (uint32_t)size);
+	if (conn->blocks)
+		fin = hv_tcp_reassembly_deliver(conn); /* what did not fit before */
+	if (fin)
+		hv_tcp_fin_received(conn);
+	if (conn->ack_now)
+		hv_tcp_mark(conn);
+	if (!conn->receive.used && conn->receive.memory &&
+	    !hv_tcp_is_armed(conn, HV_TCP_DEADLINE_TRIM) && conn->in_table)
+		hv_tcp_arm(conn, HV_TCP_DEADLINE_TRIM, HV_TCP_TRIM_NS);
+	hv_tcp_release(conn);
+}
+
+bool hv_tcp_receive_ended(const struct hv_tcp_conn *conn)
+{
+	return !conn->receive.used &&
+	       (conn->fin_received || conn->receive_shut || is_over(conn));
+}
+
+void hv_tcp_set_sink(struct hv_tcp_conn *conn, haven_sink_fn *sink, void *user)
+{
+	conn->sink = sink;
+	conn->sink_user = user;
+}
+
+/* --- STATUS ---------------------------------------------------------------------------- */
+
+int hv_tcp_take_error(struct hv_tcp_conn *conn)
+{
+	int error = conn->error;
+
+	conn->error = 0;
+	return error;
+}
+
+uint64_t hv_tcp_rtt_ns(const struct hv_tcp_conn *conn)
+{
+	return conn->srtt_ns;
+}
+
+const struct hv_tuple *hv_tcp_tuple(const struct hv_tcp_conn *conn)
+{
+	return &conn->tuple;
+}
