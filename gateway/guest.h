@@ -22,8 +22,10 @@
  *		status = hv_guest_status(guest);
  *	hv_guest_destroy(guest);
  *
- * One thread: every function is called from the thread that called start, which must also be
- * the one whose death ends the process (PR_SET_PDEATHSIG goes by thread).
+ * One process and one thread: every function is called from the thread that called start or
+ * attach, which must also be the one whose death ends the process (PR_SET_PDEATHSIG goes by
+ * thread). A program that goes to the background forks before, not between: a signalfd in an epoll
+ * set belongs to the process that put it there.
  */
 #ifndef HV_GATEWAY_GUEST_H
 #define HV_GATEWAY_GUEST_H

@@ -92,12 +92,13 @@ int hv_setup(const struct hv_far *far, struct hv_guest_wire *wire, struct hv_res
 
 	if (result < 0)
 		return result;
+	/* Before what follows: a new /proc can be written where a container's is read-only. */
+	result = make_mounts(far, resolv);
+	if (result < 0)
+		return result;
 	result = hv_device_open(far->channel, &far->options->network, wire);
 	if (result < 0)
 		return result;
 	open_limits(far);
-	result = make_mounts(far, resolv);
-	if (result < 0)
-		hv_device_close(wire);
-	return result;
+	return 0;
 }
