@@ -46,7 +46,7 @@ static void close_haven_files(const struct hv_far *far)
 	if (!directory)
 		return;
 	while ((entry = readdir(directory))) {
-		int fd = atoi(entry->d_name);
+		int fd = (int)strtol(entry->d_name, NULL, 10);
 		int flags = fcntl(fd, F_GETFD);
 
 		if (fd > 2 && fd != dirfd(directory) && fd != far->channel &&

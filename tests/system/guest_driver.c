@@ -84,7 +84,7 @@ static void parse(struct driver *driver, int argc, char **argv)
 			driver->run.map_root = true;
 			break;
 		case 'm':
-			network->mtu = (uint32_t)atoi(optarg);
+			network->mtu = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
 		case '4':
 			network->ipv6.enabled = false;
