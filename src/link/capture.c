@@ -82,7 +82,7 @@ static void end_block(struct capture *capture)
 {
 	uint32_t length;
 
-	put_option(capture, OPTION_END, NULL, 0);
+	put32(capture, OPTION_END); /* code and length */
 	length = capture->used + 4;
 	put32(capture, length);
 	memcpy(capture->buffer + 4, &length, sizeof(length));

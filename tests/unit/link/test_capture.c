@@ -96,12 +96,12 @@ static size_t check_packet(size_t at, uint64_t time_ns, uint32_t flags,
 static void run_capture(struct test_core *test)
 {
 	const struct frame frames[] = {
-		{.proto = IPPROTO_UDP, .payload = 101, .src_port = 5000, .dst_port = 7},
+		{.proto = IPPROTO_UDP, .payload = 101, .src_port = 5000, .dst_port = 7000},
 		{.v6 = true,
 		 .proto = IPPROTO_UDP,
 		 .payload = 3,
 		 .src_port = 5000,
-		 .dst_port = 7},
+		 .dst_port = 7000},
 		{.proto = IPPROTO_TCP,
 		 .tcp_flags = HV_TCP_ACK,
 		 .seq = 1,
