@@ -30,6 +30,16 @@ static const struct hv_ip_address *link_prefix(const struct hv_ip *ip,
 	return NULL;
 }
 
+/* Without the bits of the host (section 4.6.2). */
+static struct hv_addr prefix_of(const struct hv_ip_address *network)
+{
+	struct hv_addr prefix = network->addr;
+
+	for (unsigned bit = network->bits; bit < 128; bit++)
+		prefix.b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	return prefix;
+}
+
 static void advertise(struct hv_ip *ip, struct haven_link *link, const struct hv_addr *to)
 {
 	const struct hv_ip_address *source = hv_ip_link_local(ip, link);
@@ -40,6 +50,7 @@ static void advertise(struct hv_ip *ip, struct haven_link *link, const struct hv
 					     .mtu = link->mtu};
 	struct hv_ip_tx tx = {.dst = *to, .proto = IPPROTO_ICMPV6, .hop_limit = 255};
 	struct hv_packet *packet;
+	struct hv_addr prefix;
 
 	if (!source || !network) /* the source must be link-local: section 6.1.2 */
 		return;
@@ -49,7 +60,8 @@ static void advertise(struct hv_ip *ip, struct haven_link *link, const struct hv
 		return;
 	}
 	tx.src = source->addr;
-	advert.prefix = &network->addr;
+	prefix = prefix_of(network);
+	advert.prefix = &prefix;
 	advert.prefix_bits = network->bits;
 	advert.prefix_flags = HV_ND_PREFIX_ON_LINK;
 	advert.prefix_lifetime_s = UINT32_MAX;
