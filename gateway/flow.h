@@ -1,0 +1,85 @@
+/*
+ * Flows: what goes through the gateway, one entry for each pair of a guest's endpoint and the
+ * host's side of it. Embedded in the relay, mapping or echo that does the work; here it is
+ * counted, limited, told to the log and listed.
+ */
+#ifndef HV_GATEWAY_FLOW_H
+#define HV_GATEWAY_FLOW_H
+
+#include <sys/queue.h>
+
+#include "gateway/address.h"
+#include "gateway/log.h"
+
+enum hv_flow_kind {
+	HV_FLOW_TCP_OUT, /* guest to host */
+	HV_FLOW_TCP_IN,	 /* published */
+	HV_FLOW_UDP_OUT, /* one for each port of the guest; destination: the last one */
+	HV_FLOW_UDP_IN,
+	HV_FLOW_ECHO,
+	HV_FLOW_DNS,
+	HV_FLOW_KINDS
+};
+
+enum hv_flow_state {
+	HV_FLOW_CONNECTING, /* the other side has not answered yet */
+	HV_FLOW_OPEN,
+	HV_FLOW_CLOSING, /* one direction has ended */
+	HV_FLOW_STATES
+};
+
+struct hv_flow {
+	TAILQ_ENTRY(hv_flow) entry;
+	enum hv_flow_kind kind;
+	enum hv_flow_state state;
+	struct haven_endpoint source;	   /* who began it, as the guest sees it */
+	struct haven_endpoint destination; /* as the guest sees it */
+	uint16_t host_port; /* published: the port outside; UDP out: the mapped one; else 0 */
+	uint64_t opened_ns;
+	uint64_t ready_ns;	      /* both sides had answered; 0: not yet */
+	uint64_t bytes_out, bytes_in; /* guest to host, host to guest; payload */
+};
+
+TAILQ_HEAD(hv_flow_list, hv_flow);
+
+struct hv_flow_table {
+	struct hv_flow_list list;
+	const struct hv_log *log;
+	uint32_t count[HV_FLOW_KINDS];
+	uint32_t limit[HV_FLOW_KINDS];
+	uint32_t total;
+	uint64_t opened[HV_FLOW_KINDS]; /* ever */
+	uint64_t refused_by_limit;
+	uint32_t closed_since_trim; /* see hv_flow_table_trim */
+};
+
+void hv_flow_table_init(struct hv_flow_table *table, const struct hv_log *log);
+
+/* False when the limit of this kind is reached; that is counted. */
+bool hv_flow_allowed(struct hv_flow_table *table, enum hv_flow_kind kind);
+
+/* Enter. flow->kind, source, destination (host_port) are set by the caller. */
+void hv_flow_open(struct hv_flow_table *table, struct hv_flow *flow, uint64_t now_ns);
+/* Both sides have answered. */
+void hv_flow_ready(struct hv_flow_table *table, struct hv_flow *flow, uint64_t now_ns);
+/* Leave. reason: "closed", "reset by host", an errno's text... */
+void hv_flow_close(struct hv_flow_table *table, struct hv_flow *flow, uint64_t now_ns,
+		   const char *reason);
+
+/*
+ * After many flows have ended, hand the memory that the allocator keeps back to the system.
+ * Called when nothing else is to do.
+ */
+void hv_flow_table_trim(struct hv_flow_table *table);
+/* Whether that is worth calling. */
+static inline bool hv_flow_table_wants_trim(const struct hv_flow_table *table)
+{
+	return table->closed_since_trim >= 256;
+}
+
+/* "tcp", "udp", "icmp", "dns"; "out" or "in". */
+const char *hv_flow_protocol_name(enum hv_flow_kind kind);
+const char *hv_flow_direction_name(enum hv_flow_kind kind);
+const char *hv_flow_state_name(enum hv_flow_state state);
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * From a port to the socket's inode (/proc/net/tcp and its like, proc(5)), from the inode to the process whose
+ * descriptor it is (/proc/PID/fd). See port_holder.h.
+ */
+#include "gateway/port_holder.h"
+
+#include <dirent.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* States of the table's "st" column (Linux's include/net/tcp_states.h). */
+#define STATE_LISTEN 0x0a
+#define STATE_CLOSE  0x07 /* what an unconnected UDP socket has */
+
+bool hv_port_holder_parse(const char *line, uint8_t protocol, uint16_t port,
+			  unsigned long *inode, unsigned *uid)
+{
+	unsigned local_port = 0, state = 0;
+
+	/* sl: local:port remote:port st tx:rx tr:when retrnsmt uid timeout inode */
+	if (sscanf(line,
+		   " %*[0-9]: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %u %*s %lu",
+		   &local_port, &state, uid, inode) != 4)
+		return false;
+	return local_port == port &&
+	       state == (protocol == IPPROTO_TCP ? STATE_LISTEN : STATE_CLOSE);
+}
+
+static bool find_socket(const char *path, uint8_t protocol, uint16_t port, unsigned long *inode,
+			unsigned *uid)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+	bool found = false;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = hv_port_holder_parse(line, protocol, port, inode, uid);
+	fclose(file);
+	return found;
+}
+
+static bool has_descriptor(const char *pid, const char *link_wanted)
+{
+	char path[300], link[64];
+	DIR *directory;
+	struct dirent *entry;
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
+	directory = opendir(path);
+	if (!directory)
+		return false;
+	while (!found && (entry = readdir(directory))) {
+		ssize_t size =
+			readlinkat(dirfd(directory), entry->d_name, link, sizeof(link) - 1);
+
+		if (size <= 0)
+			continue;
+		link[size] = '\0';
+		found = strcmp(link, link_wanted) == 0;
+	}
+	closedir(directory);
+	return found;
+}
+
+static void name_of(const char *pid, char *name, size_t size)
+{
+	char path[300];
+	FILE *file;
+
+	snprintf(name, size, "a process");
+	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (fgets(name, (int)size, file))
+		name[strcspn(name, "\n")] = '\0';
+	fclose(file);
+}
+
+static bool find_process(unsigned long inode, char *text, size_t size)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char link[64], name[64];
+	bool found = false;
+
+	if (!proc)
+		return false;
+	snprintf(link, sizeof(link), "socket:[%lu]", inode);
+	while (!found && (entry = readdir(proc))) {
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
+		    !has_descriptor(entry->d_name, link))
+			continue;
+		name_of(entry->d_name, name, sizeof(name));
+		snprintf(text, size, "%s (process %.20s)", name, entry->d_name);
+		found = true;
+	}
+	closedir(proc);
+	return found;
+}
+
+bool hv_port_holder(uint8_t protocol, uint16_t port, char *text, size_t size)
+{
+	bool tcp = protocol == IPPROTO_TCP;
+	unsigned long inode = 0;
+	unsigned uid = 0;
+
+	if (!find_socket(tcp ? "/proc/net/tcp" : "/proc/net/udp", protocol, port, &inode,
+			 &uid) &&
+	    !find_socket(tcp ? "/proc/net/tcp6" : "/proc/net/udp6", protocol, port, &inode,
+			 &uid))
+		return false;
+	if (!find_process(inode, text, size))
+		snprintf(text, size, "a process of user %u that cannot be seen from here", uid);
+	return true;
+}

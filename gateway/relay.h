@@ -1,0 +1,93 @@
+/*
+ * A TCP relay: one host socket and one stream socket of the stack, and bytes between them.
+ *
+ *	guest -- stack socket ---- sink / pump_out ----> host socket -- network
+ *	      \                <--- pump_in -----------/
+ *
+ * From the host, bytes are read straight into the send space of the stack. From the guest, they
+ * are written to the host straight from the packet (the sink), and from the stack's receive
+ * buffer when the host's socket is full or the packet came out of order.
+ *
+ * What happens on one side happens on the other: end of stream becomes end of stream, of that
+ * direction alone; a reset becomes a reset; a side that does not read stops the other by its window.
+ *
+ * The host socket is watched edge-triggered for everything at once, so that an idle and a busy
+ * relay cost no epoll_ctl: host_readable and host_writable remember the edges.
+ */
+#ifndef HV_GATEWAY_RELAY_H
+#define HV_GATEWAY_RELAY_H
+
+#include "gateway/gateway.h"
+
+enum hv_relay_phase {
+	HV_RELAY_HOST_CONNECTING,  /* guest's request waits for the host's connect */
+	HV_RELAY_GUEST_CONNECTING, /* host's connection waits for the guest's answer */
+	HV_RELAY_OPEN,
+	HV_RELAY_ENDED, /* off all lists, memory until the turn's end */
+};
+
+struct hv_relay {
+	struct hv_source source; /* host socket */
+	struct hv_flow flow;
+	TAILQ_ENTRY(hv_relay) entry, runnable_entry;
+	struct hv_gateway *gateway;
+	struct haven_socket *socket;   /* NULL while HOST_CONNECTING */
+	struct haven_request *request; /* while HOST_CONNECTING */
+	enum hv_relay_phase phase;
+	uint32_t chunk; /* how much the next read of the host socket asks for, bytes */
+	int host_error; /* errno that the sink met; handled outside of it */
+
+	bool runnable;
+	bool host_readable, host_writable; /* no EAGAIN since the last edge */
+	bool host_ending;   /* the host said RDHUP, HUP or ERR: read until it shows */
+	bool host_eof;	    /* the host's stream has ended, and the guest was told */
+	bool guest_eof;	    /* the guest's stream has ended, and the host was told */
+	bool reset_pending; /* the host reset; the guest is told after what came before */
+
+	/* Published connections: what else can be tried when the guest refuses. */
+	struct haven_endpoint peer; /* who connected, as the host sees it */
+	bool other_family_tried;
+	/* DNS over TCP: which resolver is being tried. */
+	uint16_t dns_attempt;
+};
+
+/* Takes fd, also when it fails (NULL). The flow's fields are set by the caller before hv_relay_start. */
+struct hv_relay *hv_relay_new(struct hv_gateway *gateway, int fd, enum hv_flow_kind kind);
+/* Enter the tables and watch the host socket. 0 or a negative errno. */
+int hv_relay_start(struct hv_relay *relay);
+/* End one that hv_relay_start refused. */
+void hv_relay_discard(struct hv_relay *relay);
+
+/* Replace the host socket (the next DNS server). Takes fd. */
+int hv_relay_replace_host(struct hv_relay *relay, int fd);
+
+/* Both sides are there: bytes flow. */
+void hv_relay_open(struct hv_relay *relay);
+
+/* A stack socket with this relay as its user changed. */
+void hv_relay_guest_event(struct hv_relay *relay, unsigned events);
+
+/* More of what did not fit into a turn. */
+void hv_relay_run(struct hv_relay *relay);
+
+/* End both sides: orderly, or with resets where a side is still up. */
+void hv_relay_close(struct hv_relay *relay, const char *reason);
+void hv_relay_abort(struct hv_relay *relay, const char *reason);
+
+/* Whether everything that the guest sent, its end included, was handed to the host. */
+bool hv_relay_drained(const struct hv_relay *relay);
+
+/* --- tcp_out.c: guest to host ----------------------------------------------------------- */
+void hv_tcp_out_request(void *user, struct haven_request *request,
+			const struct haven_endpoint *source,
+			const struct haven_endpoint *destination);
+void hv_tcp_out_cancelled(void *user, struct haven_request *request);
+void hv_tcp_out_host_event(struct hv_relay *relay, uint32_t events);
+
+/* --- tcp_in.c: published ports ---------------------------------------------------------- */
+/* A connection to a published port. Takes fd. peer: who connected. guest_port: where to. */
+void hv_tcp_in_accept(struct hv_gateway *gateway, int fd, const struct haven_endpoint *peer,
+		      uint16_t host_port, uint16_t guest_port);
+void hv_tcp_in_guest_event(struct hv_relay *relay, unsigned events);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * From the wire to the guest's end. See session.h.
+ */
+#include "gateway/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "gateway/publish.h"
+#include "gateway/status.h"
+
+/* What a guest that has ended left in its kernel's send buffers may take this long to get out. */
+#define DRAIN_NS (2 * HV_NS_PER_S)
+
+struct session {
+	struct hv_gateway *gateway;
+	struct hv_guest *guest;
+	struct hv_source guest_source; /* the descriptor is the guest's */
+	struct hv_source signals;
+	bool ended;
+};
+
+void hv_session_raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static void guest_ready(struct hv_source *source, uint32_t events)
+{
+	struct session *session = hv_container(source, struct session, guest_source);
+
+	(void)events;
+	if (hv_guest_turn(session->guest) == HV_GUEST_ENDED)
+		session->ended = true;
+}
+
+static void signal_ready(struct hv_source *source, uint32_t events)
+{
+	struct session *session = hv_container(source, struct session, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(source->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		hv_status_write(session->gateway, STDERR_FILENO);
+}
+
+static int watch_signals(struct session *session)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	session->signals.ready = signal_ready;
+	session->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (session->signals.fd < 0)
+		return -errno;
+	return hv_source_add(&session->gateway->loop, &session->signals, EPOLLIN);
+}
+
+static int start(struct session *session, const struct hv_gateway_config *config,
+		 struct hv_gateway_error *error)
+{
+	struct hv_gateway *gateway = session->gateway;
+	const struct hv_guest_wire *wire = hv_guest_wire(session->guest);
+	int failed;
+
+	/* A host socket or pipe that is closed is an errno here, not a signal. */
+	signal(SIGPIPE, SIG_IGN);
+	failed = hv_gateway_attach(gateway, wire, hv_guest_wire_take(session->guest), config,
+				   error);
+	if (failed < 0)
+		return failed;
+	session->guest_source.ready = guest_ready;
+	session->guest_source.fd = hv_guest_fd(session->guest);
+	failed = hv_source_add(&gateway->loop, &session->guest_source, EPOLLIN);
+	if (failed == 0)
+		failed = watch_signals(session);
+	if (failed == 0 && config->publish_auto)
+		failed = hv_publish_auto_start(gateway, wire->diag_fd);
+	if (failed == 0)
+		hv_guest_release(session->guest);
+	return failed;
+}
+
+static int run(struct session *session, struct hv_gateway_error *error)
+{
+	while (!session->ended) {
+		int failed = hv_gateway_turn(session->gateway, UINT64_MAX);
+
+		if (failed < 0) {
+			snprintf(error->text, sizeof(error->text), "cannot wait for events: %s",
+				 strerror(-failed));
+			return HV_EXIT_FAILED;
+		}
+	}
+	hv_gateway_drain(session->gateway, DRAIN_NS);
+	return hv_guest_status(session->guest);
+}
+
+int hv_session_run(struct hv_gateway *gateway, struct hv_guest *guest,
+		   const struct hv_gateway_config *config, struct hv_gateway_error *error)
+{
+	struct session session = {
+		.gateway = gateway,
+		.guest = guest,
+		.guest_source = {.fd = -1},
+		.signals = {.fd = -1},
+	};
+	int status = HV_EXIT_FAILED;
+	int failed = start(&session, config, error);
+
+	if (failed == 0)
+		status = run(&session, error);
+	else if (!error->text[0])
+		snprintf(error->text, sizeof(error->text), "cannot start: %s",
+			 strerror(-failed));
+	if (session.guest_source.fd >= 0)
+		hv_source_remove(&gateway->loop, &session.guest_source);
+	if (session.signals.fd >= 0) {
+		hv_source_remove(&gateway->loop, &session.signals);
+		close(session.signals.fd);
+	}
+	return status;
+}

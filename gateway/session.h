@@ -1,0 +1,24 @@
+/*
+ * A guest and its gateway, from the wire to the guest's end: what `haven run` and `haven attach`
+ * have in common.
+ */
+#ifndef HV_GATEWAY_SESSION_H
+#define HV_GATEWAY_SESSION_H
+
+#include "gateway/gateway.h"
+#include "gateway/guest.h"
+
+/*
+ * Takes the guest's wire, lets the guest go on (hv_guest_release), and runs until it has ended.
+ * Returns what haven is to exit with; HV_EXIT_FAILED when the gateway failed, with error->text set.
+ * Guest and gateway stay the caller's.
+ *
+ * From here on SIGRTMIN makes the gateway write its state to standard error.
+ */
+int hv_session_run(struct hv_gateway *gateway, struct hv_guest *guest,
+		   const struct hv_gateway_config *config, struct hv_gateway_error *error);
+
+/* As many open files as this user may have; what the guest has is not changed. Call after hv_guest_start. */
+void hv_session_raise_limits(void);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * TCP from the host's network to the guest: connections to published ports.
+ *
+ * The guest is connected to from the address and port of whoever came, so that its servers log and
+ * judge the real client. Where the guest could not answer that address (loopback, an address of
+ * its own link), or the pair of endpoints is still in use, the gateway's address stands in.
+ *
+ * A guest that refuses in the client's address family is asked in the other: the host's
+ * "localhost" is ::1 first, and many servers listen on IPv4 alone.
+ */
+#include "gateway/relay.h"
+
+#include <errno.h>
+
+static int open_guest_socket(struct haven_stack *stack, const struct haven_endpoint *source,
+			     struct haven_socket **out)
+{
+	struct sockaddr_storage address;
+	socklen_t size = haven_endpoint_to_sockaddr(source, &address);
+	int on = 1;
+	int error = haven_socket(stack, address.ss_family, SOCK_STREAM, 0, out);
+
+	if (error < 0)
+		return error;
+	haven_setsockopt(*out, SOL_HAVEN, HAVEN_SO_TRANSPARENT, &on, sizeof(on));
+	haven_setsockopt(*out, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	error = haven_bind(*out, (struct sockaddr *)&address, size);
+	if (error < 0)
+		haven_close(*out);
+	return error;
+}
+
+/* 0 (connecting), or a negative errno. */
+static int connect_from(struct hv_relay *relay, const struct haven_endpoint *source)
+{
+	struct haven_socket *socket;
+	struct sockaddr_storage address;
+	socklen_t size = haven_endpoint_to_sockaddr(&relay->flow.destination, &address);
+	int error = open_guest_socket(relay->gateway->stack, source, &socket);
+
+	if (error < 0)
+		return error;
+	error = haven_connect(socket, (struct sockaddr *)&address, size);
+	if (error < 0 && error != -EINPROGRESS) {
+		haven_close(socket);
+		return error;
+	}
+	haven_socket_set_user(socket, relay);
+	haven_socket_set_owner(socket, relay->flow.host_port);
+	relay->socket = socket;
+	size = sizeof(address);
+	if (haven_getsockname(socket, (struct sockaddr *)&address, &size) == 0)
+		haven_endpoint_from_sockaddr((struct sockaddr *)&address, &relay->flow.source);
+	relay->gateway->stack_work = true;
+	return 0;
+}
+
+/* Towards the guest's address in `family`: from the peer's own address when that can be, else the gateway's. */
+static int connect_guest(struct hv_relay *relay, const struct hv_network_family *family)
+{
+	const struct hv_network *network = &relay->gateway->network;
+	struct haven_endpoint source = relay->peer;
+	int error = -EADDRINUSE;
+
+	memcpy(relay->flow.destination.address, family->guest, 16);
+	if (hv_network_family_of(network, relay->peer.address) == family &&
+	    hv_policy_keeps_source(network, relay->peer.address))
+		error = connect_from(relay, &source);
+	memcpy(source.address, family->gateway, 16);
+	if (error == -EADDRINUSE || error == -EADDRNOTAVAIL)
+		error = connect_from(relay, &source);
+	source.port = 0;
+	if (error == -EADDRINUSE || error == -EADDRNOTAVAIL)
+		error = connect_from(relay, &source);
+	return error;
+}
+
+static const struct hv_network_family *other_family(const struct hv_relay *relay)
+{
+	const struct hv_network *network = &relay->gateway->network;
+
+	return haven_endpoint_is_v4(&relay->flow.destination) ? &network->v6 : &network->v4;
+}
+
+void hv_tcp_in_accept(struct hv_gateway *gateway, int fd, const struct haven_endpoint *peer,
+		      uint16_t host_port, uint16_t guest_port)
+{
+	struct hv_relay *relay = hv_relay_new(gateway, fd, HV_FLOW_TCP_IN);
+	const struct hv_network_family *family;
+	int error;
+
+	if (!relay)
+		return;
+	relay->peer = *peer;
+	relay->flow.source = *peer;
+	relay->flow.host_port = host_port;
+	relay->flow.destination.port = guest_port;
+	family = hv_network_family_of(&gateway->network, peer->address);
+	if (!family->enabled) {
+		relay->other_family_tried = true;
+		family = haven_endpoint_is_v4(peer) ? &gateway->network.v6
+						    : &gateway->network.v4;
+	}
+	memcpy(relay->flow.destination.address, family->guest, 16);
+	error = hv_relay_start(relay);
+	if (error < 0) {
+		hv_relay_discard(relay);
+		return;
+	}
+	error = connect_guest(relay, family);
+	if (error < 0)
+		hv_relay_abort(relay, haven_strerror(error));
+}
+
+static void guest_refused(struct hv_relay *relay)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	haven_getsockopt(relay->socket, SOL_SOCKET, SO_ERROR, &error, &size);
+	if (!relay->other_family_tried && other_family(relay)->enabled && error != ETIMEDOUT) {
+		relay->other_family_tried = true;
+		haven_socket_set_user(relay->socket, NULL);
+		haven_close(relay->socket);
+		relay->socket = NULL;
+		if (connect_guest(relay, other_family(relay)) == 0)
+			return;
+	}
+	hv_relay_abort(relay, haven_strerror(error ? error : ECONNREFUSED));
+}
+
+void hv_tcp_in_guest_event(struct hv_relay *relay, unsigned events)
+{
+	if (events & HAVEN_EVENT_ERROR) {
+		guest_refused(relay);
+		return;
+	}
+	if (events & HAVEN_EVENT_CONNECTED) {
+		hv_flow_ready(&relay->gateway->flows, &relay->flow,
+			      relay->gateway->loop.now_ns);
+		hv_relay_open(relay);
+	}
+}

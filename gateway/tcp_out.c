@@ -1,0 +1,197 @@
+/*
+ * TCP from the guest to the host's network.
+ *
+ * The stack holds the guest's SYN (a request) while the host's connect goes on. The guest gets
+ * its SYN-ACK when the other side has answered, or learns what the host learned: refused,
+ * unreachable, prohibited, or nothing.
+ */
+#include "gateway/relay.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "gateway/dns.h"
+
+/* What a connection of the guest's asks of its host socket. */
+static int open_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1;
+
+	if (fd < 0)
+		return -errno;
+	/* The guest's Nagle has had its say; a peer that died must show in the end. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	return fd;
+}
+
+/* Returns a connecting socket or a negative errno. */
+static int connect_host(const struct sockaddr_storage *host, socklen_t size)
+{
+	int fd = open_socket(host->ss_family);
+
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (const struct sockaddr *)host, size) < 0 && errno != EINPROGRESS) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+/*
+ * Lack of descriptors, memory or ports on the host is no statement about the destination: the
+ * guest is told nothing, and its next SYN may find that there is room again.
+ */
+static void refuse(struct hv_gateway *gateway, struct haven_request *request, int error)
+{
+	if (hv_gateway_lacks_resources(gateway, error))
+		error = ETIMEDOUT;
+	haven_request_refuse(request, error, NULL);
+	gateway->stack_work = true;
+}
+
+static void begin(struct hv_gateway *gateway, struct haven_request *request,
+		  const struct haven_endpoint *source, const struct haven_endpoint *destination,
+		  int fd, bool dns)
+{
+	struct hv_relay *relay;
+	int error;
+
+	if (fd < 0) {
+		refuse(gateway, request, -fd);
+		return;
+	}
+	relay = hv_relay_new(gateway, fd, HV_FLOW_TCP_OUT);
+	if (!relay) {
+		refuse(gateway, request, ENOMEM);
+		return;
+	}
+	relay->flow.source = *source;
+	relay->flow.destination = *destination;
+	relay->request = request;
+	relay->dns_attempt = dns ? 1 : 0;
+	error = hv_relay_start(relay);
+	if (error < 0) {
+		refuse(gateway, request, -error);
+		hv_relay_discard(relay);
+		return;
+	}
+	haven_request_set_user(request, relay);
+}
+
+void hv_tcp_out_request(void *user, struct haven_request *request,
+			const struct haven_endpoint *source,
+			const struct haven_endpoint *destination)
+{
+	struct hv_gateway *gateway = user;
+	struct haven_endpoint host;
+	struct sockaddr_storage address;
+	socklen_t size;
+
+	if (!hv_flow_allowed(&gateway->flows, HV_FLOW_TCP_OUT)) {
+		hv_gateway_limit_reached(gateway, HV_FLOW_TCP_OUT);
+		haven_request_refuse(request, ETIMEDOUT, NULL);
+		return;
+	}
+	switch (hv_policy_destination(&gateway->network, destination, &host)) {
+	case HV_DESTINATION_HOST:
+		size = haven_endpoint_to_sockaddr(&host, &address);
+		begin(gateway, request, source, destination, connect_host(&address, size),
+		      false);
+		return;
+	case HV_DESTINATION_DNS:
+		size = hv_dns_server(gateway->dns, 0, &address);
+		begin(gateway, request, source, destination,
+		      size ? connect_host(&address, size) : -ECONNREFUSED, true);
+		return;
+	case HV_DESTINATION_REFUSED:
+		haven_request_refuse(request, ECONNREFUSED, NULL);
+		return;
+	case HV_DESTINATION_UNREACHABLE:
+		haven_request_refuse(request, ENETUNREACH, NULL);
+		return;
+	case HV_DESTINATION_IGNORED:
+		break;
+	}
+	haven_request_refuse(request, ETIMEDOUT, NULL);
+}
+
+void hv_tcp_out_cancelled(void *user, struct haven_request *request)
+{
+	struct hv_relay *relay = haven_request_user(request);
+
+	(void)user;
+	if (!relay)
+		return;
+	relay->request = NULL;
+	hv_relay_abort(relay, "given up by the guest");
+}
+
+/* A resolver that does not take TCP: the next one. */
+static bool try_next_resolver(struct hv_relay *relay)
+{
+	struct sockaddr_storage address;
+	socklen_t size;
+
+	while (relay->dns_attempt > 0) {
+		int fd;
+
+		size = hv_dns_server(relay->gateway->dns, relay->dns_attempt, &address);
+		if (size == 0)
+			return false;
+		relay->dns_attempt++;
+		fd = connect_host(&address, size);
+		if (fd >= 0)
+			return hv_relay_replace_host(relay, fd) == 0;
+	}
+	return false;
+}
+
+static void host_refused(struct hv_relay *relay, int error)
+{
+	struct haven_request *request = relay->request;
+
+	if (try_next_resolver(relay))
+		return;
+	relay->request = NULL;
+	refuse(relay->gateway, request, error);
+	hv_relay_close(relay, strerror(error));
+}
+
+static void host_connected(struct hv_relay *relay)
+{
+	struct hv_gateway *gateway = relay->gateway;
+	int error = haven_request_accept(relay->request, &relay->socket);
+
+	relay->request = NULL;
+	gateway->stack_work = true;
+	if (error < 0) {
+		relay->socket = NULL;
+		hv_relay_abort(relay, haven_strerror(error));
+		return;
+	}
+	hv_relay_open(relay);
+}
+
+void hv_tcp_out_host_event(struct hv_relay *relay, uint32_t events)
+{
+	int error = 0;
+	socklen_t size = sizeof(error);
+
+	if (events & (EPOLLERR | EPOLLHUP)) {
+		getsockopt(relay->source.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+		/* HUP without error: connected, and both directions ended at once. */
+		if (error) {
+			host_refused(relay, error);
+			return;
+		}
+	}
+	if (events & EPOLLOUT)
+		host_connected(relay);
+}
