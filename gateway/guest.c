@@ -62,9 +62,9 @@ void hv_guest_say(const struct hv_guest *guest, enum hv_guest_log_level level,
 	guest->log.line(guest->log.context, level, text);
 }
 
-int hv_guest_watch(struct hv_guest *guest, int fd)
+int hv_guest_watch(struct hv_guest *guest, int fd, uint32_t events)
 {
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = {.events = events};
 
 	return epoll_ctl(guest->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
@@ -88,7 +88,7 @@ struct hv_guest *hv_guest_new(const struct hv_guest_log *log, const int *signals
 	guest->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	guest->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (guest->signal_fd >= 0 && guest->epoll_fd >= 0 &&
-	    hv_guest_watch(guest, guest->signal_fd) == 0)
+	    hv_guest_watch(guest, guest->signal_fd, EPOLLIN) == 0)
 		return guest;
 	error = errno;
 	hv_guest_destroy(guest);
@@ -307,6 +307,20 @@ static void read_signals(struct hv_guest *guest)
 		handle_signal(guest, &info);
 }
 
+/*
+ * The kernel tells only those of a closed terminal who were in its foreground, and wakes up what was
+ * stopped only in process groups without a parent in the session. The command has one: init.
+ */
+static void follow_hangup(struct hv_guest *guest)
+{
+	if (!hv_tty_hung_up(&guest->tty))
+		return;
+	tell(guest, HV_MESSAGE_SIGNAL, SIGHUP);
+	tell(guest, HV_MESSAGE_CONTINUE, 0);
+	epoll_ctl(guest->epoll_fd, EPOLL_CTL_DEL, guest->tty.fd, NULL);
+	hv_tty_close(&guest->tty);
+}
+
 /* Whether init is gone, and with it all that ran inside; it is reaped then. */
 static bool init_gone(struct hv_guest *guest)
 {
@@ -339,6 +353,7 @@ enum hv_guest_state hv_guest_turn(struct hv_guest *guest)
 	gone = guest_gone(guest);
 	read_channel(guest);
 	read_signals(guest);
+	follow_hangup(guest);
 	if (gone) {
 		hv_tty_take_back(&guest->tty);
 		guest->phase = HV_PHASE_OVER;

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,7 +79,7 @@ static int attach(struct hv_guest *guest, const struct hv_guest_attach_options *
 		return result;
 	/* Open, it would keep who made the namespace from unmounting its path. */
 	hv_netns_forget(&guest->target);
-	result = hv_guest_watch(guest, guest->target.watch_fd);
+	result = hv_guest_watch(guest, guest->target.watch_fd, EPOLLIN);
 	return result < 0 ? hv_guest_fail(error, HV_STAGE_PREPARE, -result, "epoll") : 0;
 }
 

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -84,6 +85,17 @@ static int start(struct hv_guest *guest, const struct hv_guest_options *options,
 	return hv_guest_await_ready(guest, guest->channel, error);
 }
 
+static int watch(struct hv_guest *guest)
+{
+	int failed = hv_guest_watch(guest, guest->channel, EPOLLIN);
+
+	if (failed == 0)
+		failed = hv_guest_watch(guest, guest->pidfd, EPOLLIN);
+	if (failed == 0 && guest->tty.fd >= 0)
+		failed = hv_guest_watch(guest, guest->tty.fd, 0);
+	return failed;
+}
+
 int hv_guest_start(const struct hv_guest_options *options, struct hv_guest **result,
 		   struct hv_guest_error *error)
 {
@@ -101,9 +113,7 @@ int hv_guest_start(const struct hv_guest_options *options, struct hv_guest **res
 	failed = guest->command ? start(guest, options, error)
 				: hv_guest_fail(error, HV_STAGE_PREPARE, ENOMEM, "");
 	if (failed == 0) {
-		failed = hv_guest_watch(guest, guest->channel);
-		if (failed == 0)
-			failed = hv_guest_watch(guest, guest->pidfd);
+		failed = watch(guest);
 		if (failed < 0)
 			hv_guest_fail(error, HV_STAGE_PREPARE, -failed, "epoll");
 	}

@@ -39,7 +39,7 @@ struct hv_guest {
 	bool status_known;	/* init has told the command's end */
 	int status;		/* exit status for haven */
 	int die_by;		/* see hv_guest_die_by */
-	int epoll_fd;		/* over channel, pidfd, signal_fd and target.watch_fd */
+	int epoll_fd;		/* over channel, pidfd, tty, signal_fd, target.watch_fd */
 	int signal_fd;
 	sigset_t old_mask;
 };
@@ -48,8 +48,9 @@ struct hv_guest {
  * with errno set. */
 struct hv_guest *hv_guest_new(const struct hv_guest_log *log, const int *signals);
 
-/* Adds one descriptor to those that hv_guest_fd stands for. Returns 0 or a negative errno. */
-int hv_guest_watch(struct hv_guest *guest, int fd);
+/* Adds one descriptor to those that hv_guest_fd stands for: `events` as EPOLLIN, 0 for its end alone.
+ * Returns 0 or a negative errno. */
+int hv_guest_watch(struct hv_guest *guest, int fd, uint32_t events);
 
 /* Says one line to the log. */
 void hv_guest_say(const struct hv_guest *guest, enum hv_guest_log_level level,

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -53,6 +54,13 @@ void hv_tty_set_foreground(int fd, pid_t group)
 	sigprocmask(SIG_BLOCK, &ttou, &old);
 	tcsetpgrp(fd, group);
 	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+bool hv_tty_hung_up(const struct hv_tty *tty)
+{
+	struct pollfd poll_fd = {.fd = tty->fd};
+
+	return tty->fd >= 0 && poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & POLLHUP);
 }
 
 void hv_tty_give(const struct hv_tty *tty)

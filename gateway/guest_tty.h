@@ -48,6 +48,9 @@ void hv_tty_take_back(const struct hv_tty *tty);
  */
 bool hv_tty_stop(const struct hv_tty *tty, int signal_number);
 
+/* Whether the terminal was closed. */
+bool hv_tty_hung_up(const struct hv_tty *tty);
+
 /* Puts `group` into the foreground of `fd` without being stopped for it. */
 void hv_tty_set_foreground(int fd, pid_t group);
 
