@@ -116,9 +116,14 @@ static int stream_get(const struct haven_socket *socket, const struct option *o,
 {
 	const struct hv_sockets *sockets = socket->sockets;
 
-	if (hv_stream_of(socket)->conn)
-		return hv_tcp_get_option(hv_stream_of(socket)->conn, o->level, o->option,
-					 value);
+	if (hv_stream_of(socket)->conn) {
+		int error = hv_tcp_get_option(hv_stream_of(socket)->conn, o->level, o->option,
+					      value);
+
+		if (o->level == IPPROTO_IP && o->option == IP_TTL && *value < 0)
+			*value = sockets->hop_limit;
+		return error;
+	}
 	for (const struct hv_socket_option *k = socket->options; k; k = k->next) {
 		if (k->level == o->level && k->option == o->option) {
 			*value = k->value;

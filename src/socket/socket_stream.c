@@ -216,18 +216,19 @@ static size_t scatter(const struct iovec *slices, int slice_count, const struct 
 	return done;
 }
 
-/* What a receive call says when no byte waits. */
+/*
+ * What a receive call says when no byte waits. The peer's FIN counts more than a reset after it;
+ * without FIN the error comes first, once, and the end after it (as Linux).
+ */
 static ssize_t nothing_to_receive(struct hv_tcp_conn *conn)
 {
-	int error;
+	if (!(hv_tcp_conn_events(conn) & HAVEN_EVENT_PEER_CLOSED)) {
+		int error = hv_tcp_take_error(conn);
 
-	if (hv_tcp_receive_ended(conn))
-		return 0;
-	error = hv_tcp_take_error(conn);
-	if (error)
-		return -error;
-	return hv_tcp_conn_events(conn) & (HAVEN_EVENT_HANGUP | HAVEN_EVENT_ERROR) ? 0
-										   : -EAGAIN;
+		if (error)
+			return -error;
+	}
+	return hv_tcp_receive_ended(conn) ? 0 : -EAGAIN;
 }
 
 ssize_t hv_stream_receive(struct haven_socket *socket, const struct iovec *iov, int count,

@@ -76,8 +76,9 @@ void hv_udp_input(void *ctx, struct hv_packet *packet)
 }
 
 /*
- * An error about a datagram of ours (RFC 1122 section 4.1.3.3). A connected socket is told; an unconnected
- * one is not, since it could not say which of its peers is meant (as Linux without IP_RECVERR).
+ * An error about a datagram of ours (RFC 1122 section 4.1.3.3). A connected socket is told of what will
+ * not go away by itself: closed ports, prohibitions. An unconnected one is not told, since it could not say
+ * which of its peers is meant (both as Linux without IP_RECVERR).
  */
 void hv_udp_icmp_error(void *ctx, const struct hv_icmp_report *report)
 {
@@ -92,7 +93,7 @@ void hv_udp_icmp_error(void *ctx, const struct hv_icmp_report *report)
 	destination_port = hv_get16(report->transport + 2);
 	socket = find_socket(udp, &report->src, source_port, &report->dst, destination_port);
 	if (socket) {
-		if (!socket->connected || !report->hard || report->error == EMSGSIZE)
+		if (!socket->connected || (!report->hard && report->error != EACCES))
 			return;
 		socket->error = report->error;
 		udp->on_event(udp->ctx, socket->owner, HAVEN_EVENT_ERROR);

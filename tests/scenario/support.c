@@ -98,8 +98,8 @@ void world_finish(struct world *w)
 	}
 }
 
-/* One turn of one stack. Returns whether it had something to do. */
-static bool turn(struct world *w, int side)
+/* One turn of one stack. */
+static void turn(struct world *w, int side)
 {
 	int frames = haven_input(w->stack[side], w->ifindex[side], INPUT_BUDGET, w->now_ns);
 
@@ -107,17 +107,6 @@ static bool turn(struct world *w, int side)
 	haven_poll(w->stack[side], w->now_ns);
 	w->turns++;
 	assert_true(w->turns < TURNS_MAX);
-	return frames > 0 || haven_next_deadline(w->stack[side]) <= w->now_ns;
-}
-
-void world_settle(struct world *w)
-{
-	bool busy;
-
-	do {
-		busy = turn(w, LEFT);
-		busy |= turn(w, RIGHT);
-	} while (busy);
 }
 
 static uint64_t next_deadline(const struct world *w)
@@ -126,6 +115,14 @@ static uint64_t next_deadline(const struct world *w)
 	uint64_t right = haven_next_deadline(w->stack[RIGHT]);
 
 	return left < right ? left : right;
+}
+
+void world_settle(struct world *w)
+{
+	do {
+		turn(w, LEFT);
+		turn(w, RIGHT);
+	} while (next_deadline(w) <= w->now_ns);
 }
 
 void world_run(struct world *w, bool (*done)(void *ctx), void *ctx, uint64_t limit_ns)

@@ -193,7 +193,11 @@ static void test_icmp_errors(void **state)
 	(void)state;
 	told("198.51.100.7", HAVEN_ICMP_PORT_UNREACHABLE, ECONNREFUSED);
 	told("2001:db8::7", HAVEN_ICMP_PORT_UNREACHABLE, ECONNREFUSED);
-	told("198.51.100.7", HAVEN_ICMP_PROHIBITED, EHOSTUNREACH);
+	/* What may pass by itself is not told to sockets. */
+	told("198.51.100.7", HAVEN_ICMP_HOST_UNREACHABLE, 0);
+	told("2001:db8::7", HAVEN_ICMP_NET_UNREACHABLE, 0);
+	told("2001:db8::7", HAVEN_ICMP_TIME_EXCEEDED, 0);
+	told("198.51.100.7", HAVEN_ICMP_PROHIBITED, EACCES);
 	told("2001:db8::7", HAVEN_ICMP_PROHIBITED, EACCES);
 }
 
