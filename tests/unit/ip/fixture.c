@@ -2,7 +2,6 @@
 #include "fixture.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 
 const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1};
 const uint8_t peer_mac[6] = {2, 0, 0, 0, 0, 0x64};
