@@ -40,20 +40,28 @@ void hv_tcp_rtt_sample(struct hv_tcp_conn *conn, uint64_t rtt_ns)
 		conn->rto_ns = HV_TCP_RTO_MAX_NS;
 }
 
-/* The ACK may tell how long a segment was on its way. */
+/*
+ * The ACK may tell how long a segment was on its way. If it does, the RTO is what was measured; if not
+ * (Karn: what was sent twice cannot be told apart), a backed-off RTO stays (RFC 6298 section 5).
+ */
 static void measure(struct hv_tcp_conn *conn, uint32_t ack,
 		    const struct hv_tcp_options *options)
 {
 	if (conn->timing && hv_seq_geq(ack, conn->rtt_seq)) {
 		conn->timing = false;
+		conn->backoff = 0;
 		hv_tcp_rtt_sample(conn, hv_tcp_now(conn) - conn->rtt_start_ns);
-	} else if (!conn->timing && conn->timestamps && options->has_timestamps &&
-		   options->ts_echo) {
-		/* After a retransmission only timestamps tell which was answered (RFC 7323 section 4.1). */
+	} else if (!conn->timing && conn->timestamps && options->has_timestamps) {
+		/* After a retransmission timestamps tell which was answered (RFC 7323 section 4.1). */
 		uint32_t elapsed_ms = hv_tcp_timestamp(conn) - options->ts_echo;
 
-		if (elapsed_ms < HV_TCP_RTO_MAX_NS / HV_TCP_MS)
-			hv_tcp_rtt_sample(conn, (elapsed_ms ? elapsed_ms : 1) * HV_TCP_MS);
+		/* Older than the time-out: an ACK was lost or late, and its age is no round trip. */
+		if (conn->backoff && hv_seq_lt(options->ts_echo, conn->ts_timeout))
+			return;
+		if (elapsed_ms > HV_TCP_RTO_MAX_NS / HV_TCP_MS)
+			return;
+		conn->backoff = 0;
+		hv_tcp_rtt_sample(conn, (elapsed_ms ? elapsed_ms : 1) * HV_TCP_MS);
 	}
 }
 
@@ -171,7 +179,6 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	if (hv_seq_lt(conn->snd_small, ack))
 		conn->snd_small = ack; /* never half a sequence space behind */
 	conn->retries = 0;
-	conn->backoff = 0;
 	conn->soft_error = 0;
 	conn->progress_ns = hv_tcp_now(conn);
 	if (conn->in_recovery) {
@@ -208,7 +215,7 @@ enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct h
 		hv_tcp_send_challenge(conn);
 		return HV_TCP_ACK_IGNORE;
 	}
-	if (conn->probing)
+	if (conn->probing || !conn->snd_wnd)
 		conn->retries = 0; /* it lives: a closed window is probed for ever */
 	if (hv_seq_lt(d->ack, conn->snd_una))
 		return HV_TCP_ACK_OK; /* old, but the data with it may be new */

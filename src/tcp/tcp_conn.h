@@ -181,6 +181,7 @@ struct hv_tcp_conn {
 	/* RFC 7323. */
 	uint32_t ts_recent;    /* to be echoed */
 	uint32_t ts_offset;    /* added to our clock, section 7.1 */
+	uint32_t ts_timeout;   /* our clock when the retransmission timer fired first */
 	uint64_t ts_recent_ns; /* when ts_recent was set (24 days, section 5.5) */
 
 	/* RFC 5681, 6582; bytes. */

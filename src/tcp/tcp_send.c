@@ -42,6 +42,16 @@ static uint32_t peer_room(const struct hv_tcp_conn *conn)
 {
 	uint32_t edge = conn->snd_una + conn->snd_wnd;
 
+	/*
+	 * A window that shrank, or that a late ACK seems to close, must not keep the oldest segment from
+	 * being sent again (RFC 9293 section 3.8.6: "retransmit normally").
+	 */
+	if (conn->loss_recovery && conn->snd_nxt == conn->snd_una &&
+	    hv_seq_lt(conn->snd_una, conn->snd_max)) {
+		uint32_t sent = conn->snd_max - conn->snd_una;
+
+		edge = hv_seq_max(edge, conn->snd_una + (sent < conn->mss ? sent : conn->mss));
+	}
 	return hv_seq_gt(edge, conn->snd_nxt) ? edge - conn->snd_nxt : 0;
 }
 
@@ -76,17 +86,20 @@ static struct grant next_grant(struct hv_tcp_conn *conn)
 	} else if (part && size < unsent) {
 		/*
 		 * A window cuts the segment. RFC 9293 section 3.8.6.2.1: worth it only for half of the largest
-		 * window the peer ever had, or when the override timer says so.
+		 * window the peer ever had, or when the override timer says so, or to repeat what went that small before.
 		 */
 		bool worth = peer <= congestion &&
-			     (peer >= conn->snd_wnd_max / 2 || conn->force_send);
+			     (peer >= conn->snd_wnd_max / 2 || conn->force_send ||
+			      hv_seq_lt(conn->snd_nxt, conn->snd_max));
 
 		if (!worth || size > part)
 			size -= part;
 	}
 	grant.size = size;
 	grant.window_closed = unsent > 0 && size == 0 && peer < congestion;
-	grant.fin = conn->send_ended && conn->snd_nxt + size == end;
+	/* Once it is acknowledged (FIN-WAIT-2), snd_nxt is behind the FIN, not before it. */
+	grant.fin = conn->send_ended && conn->state != HV_TCP_FIN_WAIT_2 &&
+		    conn->snd_nxt + size == end;
 	return grant;
 }
 

@@ -156,7 +156,8 @@ void hv_tcp_reset_received(struct hv_tcp_conn *conn)
 		break;
 	case HV_TCP_CLOSING:
 	case HV_TCP_LAST_ACK:
-		hv_tcp_conn_end(conn, 0);
+		/* Only the ACK of our FIN is missing: nothing was lost. */
+		hv_tcp_conn_end(conn, conn->send.used ? ECONNRESET : 0);
 		break;
 	default:
 		hv_tcp_conn_end(conn, ECONNRESET);

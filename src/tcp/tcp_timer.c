@@ -5,6 +5,7 @@
 #include "tcp/tcp_timer.h"
 
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_send.h"
 
@@ -109,6 +110,8 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 	if (conn->backoff < 16)
 		conn->backoff++;
 	conn->timing = false;
+	if (conn->backoff == 1)
+		conn->ts_timeout = hv_tcp_timestamp(conn);
 	if (hv_tcp_is_opening(conn)) {
 		conn->send_syn = true;
 		hv_tcp_mark(conn);
