@@ -3,7 +3,8 @@
  *
  * In:  hv_ip_input() takes frames from a link; checks, reassembles and hands transports their packets
  *      with the descriptor's Ethernet and IP parts filled in (d.src, d.dst, d.l3, d.l4, d.proto, d.payload = d.l4,
- *      d.payload_len = transport header and data), packet->data still at the frame's start.
+ *      d.payload_len = transport header and data), packet->data still at the frame's start. Broadcasts and
+ *      multicast groups that every host is in come too, with d.link_broadcast set.
  * Out: hv_ip_output() takes a transport segment (data at its header), finds route and neighbour,
  *      adds the headers, fragments when needed and allowed, and gives it to the link.
  */
@@ -64,7 +65,8 @@ void hv_ip_set_echo(struct hv_ip *ip, hv_ip_echo_fn *echo, void *ctx);
 /* Called when links that were busy can take packets again: transports send on. */
 void hv_ip_set_writable(struct hv_ip *ip, void (*writable)(void *ctx), void *ctx);
 
-/* -ENOSPC. Sets link->ifindex and link->deliver. The ip owns the link from here on. */
+/* -ENOSPC. Sets link->ifindex and link->deliver. The ip owns the link whatever is returned: at -ENOSPC
+ * it is destroyed. */
 int hv_ip_attach(struct hv_ip *ip, struct haven_link *link, unsigned *ifindex);
 struct haven_link *hv_ip_link(const struct hv_ip *ip, unsigned ifindex); /* NULL: none */
 /* prefix_bits in the family's own count. Errors as haven_address_add(), haven_route_add(). */
