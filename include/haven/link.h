@@ -53,6 +53,7 @@ HAVEN_API int haven_link_packet(struct haven_stack *stack, int fd, int ifindex,
 /*
  * Two ends of a wire in memory, for two stacks (or one). queue_packets: what each direction
  * holds before it drops (0: 1024). Nothing crosses before the receiving stack's haven_input().
+ * config->mac is the first end's; the second's differs from it in the last bit.
  */
 HAVEN_API int haven_link_pair(struct haven_stack *stack_a, struct haven_stack *stack_b,
 			      const struct haven_link_config *config, unsigned queue_packets,
@@ -61,7 +62,7 @@ HAVEN_API int haven_link_pair(struct haven_stack *stack_a, struct haven_stack *s
 /*
  * A link of the caller's own. send: called for each frame (an Ethernet frame, or an IP packet when `ethernet` is false);
  * iov is valid during the call; must return 0 or a negative errno (-EAGAIN: kept and sent again after
- * haven_link_writable()). haven_link_custom_input() hands a received frame to the stack, at the
+ * haven_link_writable(); -ENOBUFS: lost, as on a wire). haven_link_custom_input() hands a received frame to the stack, at the
  * next haven_input(). offload.csum_start counts from the frame's start.
  */
 struct haven_frame_offload {
@@ -79,7 +80,7 @@ HAVEN_API int haven_link_custom(struct haven_stack *stack, const struct haven_li
 				void *user, bool ethernet,
 				const struct haven_link_config *config,
 				struct haven_link **out);
-/* Errors: -ENOBUFS (1024 frames wait), -EMSGSIZE, -ENOMEM. */
+/* Errors: -ENOBUFS (1024 frames wait), -EMSGSIZE, -EINVAL (offload makes no sense), -ENOMEM. */
 HAVEN_API int haven_link_custom_input(struct haven_link *link, const void *frame, size_t size,
 				      const struct haven_frame_offload *offload);
 

@@ -53,7 +53,7 @@ int hv_frame_fd_transmit(struct haven_link *link, struct hv_packet *packet)
 		if (writev(link->fd, iov, count) >= 0)
 			return 0;
 		if (errno != EINTR)
-			return errno == ENOBUFS ? -EAGAIN : -errno;
+			return -errno;
 	}
 }
 

@@ -109,6 +109,24 @@ static int block(struct haven_link *link, struct hv_packet *packet)
 	return 0;
 }
 
+/*
+ * The end of a packet that was transmitted or failed to be. ENOBUFS: the interface had no room (or
+ * no carrier) and lost it, as a wire would; nothing will tell when there is room again.
+ */
+static int transmitted(struct haven_link *link, struct hv_packet *packet, int error)
+{
+	if (!error) {
+		hv_packet_free(link->core, packet);
+		return 0;
+	}
+	if (error == -ENOBUFS) {
+		hv_drop(link->core, packet, HV_DROP_LINK_BUSY);
+		return 0;
+	}
+	hv_drop(link->core, packet, HV_DROP_LINK_ERROR);
+	return error;
+}
+
 int hv_link_output_queued(struct haven_link *link, struct hv_packet *packet)
 {
 	int error;
@@ -116,13 +134,9 @@ int hv_link_output_queued(struct haven_link *link, struct hv_packet *packet)
 	if (link->blocked.count)
 		return block(link, packet);
 	error = link->ops->transmit(link, packet);
-	if (error == -EAGAIN)
+	if (__builtin_expect(error == -EAGAIN, 0))
 		return block(link, packet);
-	if (error)
-		hv_drop(link->core, packet, HV_DROP_LINK_ERROR);
-	else
-		hv_packet_free(link->core, packet);
-	return error;
+	return transmitted(link, packet, error);
 }
 
 void hv_link_writable_queued(struct haven_link *link)
@@ -135,10 +149,7 @@ void hv_link_writable_queued(struct haven_link *link)
 		if (error == -EAGAIN)
 			return;
 		hv_packet_queue_pop(&link->blocked);
-		if (error)
-			hv_drop(link->core, packet, HV_DROP_LINK_ERROR);
-		else
-			hv_packet_free(link->core, packet);
+		transmitted(link, packet, error);
 	}
 }
 

@@ -196,6 +196,11 @@ static void failed_sends_are_counted(void **state)
 	far.answer = -EIO;
 	assert_int_equal(hv_link_output(link, frame_new(&test.core, &frame)), -EIO);
 	assert_int_equal(test.core.drops[HV_DROP_LINK_ERROR], 1);
+	/* Lost on the way: no error, and nothing waits for a readiness that may never come. */
+	far.answer = -ENOBUFS;
+	assert_int_equal(hv_link_output(link, frame_new(&test.core, &frame)), 0);
+	assert_int_equal(test.core.drops[HV_DROP_LINK_BUSY], 1);
+	assert_false(hv_link_is_busy(link));
 	far.answer = -EAGAIN;
 	assert_int_equal(hv_link_output(link, frame_new(&test.core, &frame)), 0);
 	far.answer = -EIO;
