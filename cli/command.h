@@ -1,0 +1,12 @@
+/*
+ * The sub-commands. Each returns what haven exits with, and has said on standard error why when that is
+ * HV_EXIT_FAILED.
+ */
+#ifndef HV_CLI_COMMAND_H
+#define HV_CLI_COMMAND_H
+
+/* argv[0] is the sub-command's name. */
+int hv_command_run(int argc, char **argv);
+int hv_command_attach(int argc, char **argv);
+
+#endif

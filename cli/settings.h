@@ -1,0 +1,64 @@
+/*
+ * What the options of `haven run` and `haven attach` say, and what guest and gateway are told
+ * by it.
+ */
+#ifndef HV_CLI_SETTINGS_H
+#define HV_CLI_SETTINGS_H
+
+#include "cli/options.h"
+#include "gateway/gateway.h"
+#include "gateway/guest.h"
+
+enum hv_command {
+	HV_COMMAND_RUN = 1 << 0,
+	HV_COMMAND_ATTACH = 1 << 1,
+};
+
+struct hv_settings_family {
+	bool off;
+	bool has_address, has_gateway;
+	uint8_t address[16], gateway[16];
+	uint8_t prefix;
+	bool has_host_loopback;
+	uint8_t host_loopback[16];
+	uint8_t dns[HV_GUEST_DNS_MAX][16];
+	unsigned dns_count; /* 0: the default */
+};
+
+struct hv_settings {
+	struct hv_settings_family v4, v6;
+	bool dns_none;
+	uint32_t mtu; /* 0: the default */
+	enum hv_wire_kind wire;
+	const char *ifname;	  /* NULL: the default */
+	const char *capture_path; /* NULL: none */
+	const char *userns_path;  /* attach */
+	bool map_root;
+	bool impaired;
+	struct haven_fault fault_in, fault_out;
+	struct hv_publication *publications;
+	size_t publication_count;
+	bool publish_auto;
+	enum hv_log_level level;
+	bool help;
+};
+
+extern const struct hv_option hv_settings_options[];
+extern const size_t hv_settings_option_count;
+
+void hv_settings_init(struct hv_settings *settings);
+void hv_settings_finish(struct hv_settings *settings);
+
+/* Check what single options cannot, and fill in what was not said. False with a line in error. */
+bool hv_settings_complete(struct hv_settings *settings, char error[HV_OPTION_ERROR]);
+
+/* After hv_settings_complete. The guest's network as initialised by hv_guest_*_init is changed. */
+void hv_settings_guest_network(const struct hv_settings *settings,
+			       struct hv_guest_network *network);
+void hv_settings_guest_dns(const struct hv_settings *settings,
+			   struct hv_guest_options *options);
+void hv_settings_gateway(const struct hv_settings *settings,
+			 const struct hv_guest_network *network, const struct hv_log *log,
+			 struct hv_gateway_config *config);
+
+#endif
