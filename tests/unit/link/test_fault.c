@@ -265,7 +265,7 @@ static void delay_is_kept(void **state)
 static void jitter_keeps_order(void **state)
 {
 	const struct haven_fault in = {.delay_ns = 10 * MS, .jitter_ns = 5 * MS};
-	uint64_t now_ns, sent_ns[500];
+	uint64_t now_ns, sent_ns[500] = {0};
 	uint32_t expected = 0, spread = 0;
 	struct path path;
 

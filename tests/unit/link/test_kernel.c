@@ -59,7 +59,7 @@ static int open_tap(const char *name, int flags)
 
 	if (fd < 0)
 		return -1;
-	strcpy(request.ifr_name, name);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
 	if (ioctl(fd, TUNSETIFF, &request) < 0) {
 		close(fd);
 		return -1;
