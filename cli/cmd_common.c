@@ -7,7 +7,7 @@
 
 int hv_cmd_fail(const struct hv_log *log, const char *text)
 {
-	hv_log(log, HV_LOG_ERROR, "%s", text);
+	hv_log_line(log, HV_LOG_ERROR, "%s", text);
 	return HV_EXIT_FAILED;
 }
 
@@ -40,7 +40,7 @@ void hv_cmd_guest_line(void *context, enum hv_guest_log_level level, const char 
 		[HV_GUEST_LOG_ERROR] = HV_LOG_ERROR,
 	};
 
-	hv_log(context, levels[level], "%s", text);
+	hv_log_line(context, levels[level], "%s", text);
 }
 
 /*

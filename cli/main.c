@@ -51,10 +51,10 @@ static int unknown(const char *word)
 	struct hv_log log;
 
 	hv_log_init(&log, STDERR_FILENO, HV_LOG_WARNING);
-	hv_log(&log, HV_LOG_ERROR,
-	       "unknown %s '%.200s'%s%s%s; 'haven --help' lists what there is",
-	       word[0] == '-' ? "option" : "command", word, near ? "; did you mean '" : "",
-	       near ? near : "", near ? "'?" : "");
+	hv_log_line(&log, HV_LOG_ERROR,
+		    "unknown %s '%.200s'%s%s%s; 'haven --help' lists what there is",
+		    word[0] == '-' ? "option" : "command", word, near ? "; did you mean '" : "",
+		    near ? near : "", near ? "'?" : "");
 	return HV_EXIT_FAILED;
 }
 

@@ -48,8 +48,9 @@ static void write_out(struct hv_capture *capture, const char *data, size_t size)
 			continue;
 		if (n <= 0) {
 			capture->failed = true;
-			hv_log(capture->log, HV_LOG_ERROR,
-			       "cannot write the capture any further: %s", strerror(errno));
+			hv_log_line(capture->log, HV_LOG_ERROR,
+				    "cannot write the capture any further: %s",
+				    strerror(errno));
 			return;
 		}
 		data += n;

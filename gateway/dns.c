@@ -28,7 +28,7 @@ struct query {
 	struct hv_flow flow; /* source: the guest; destination: the gateway's DNS */
 	struct hv_dns *dns;
 	LIST_ENTRY(query) entry;
-	struct hv_timer timer;
+	struct hv_loop_timer timer;
 	uint64_t expires_ns;
 	unsigned attempt; /* resolvers that were asked */
 	unsigned answered_badly;
@@ -90,7 +90,7 @@ static void end_query(struct query *query, const char *reason)
 {
 	struct hv_gateway *gateway = query->dns->gateway;
 
-	hv_timer_cancel(&gateway->loop, &query->timer);
+	hv_loop_timer_cancel(&gateway->loop, &query->timer);
 	LIST_REMOVE(query, entry);
 	hv_gateway_flow_closed(gateway, &query->flow, reason);
 	hv_source_close(&gateway->loop, &query->source, free_query);
@@ -176,15 +176,16 @@ static bool ask_next(struct query *query)
 		if (ask(query) == 0) {
 			uint64_t next_ns = loop->now_ns + ATTEMPT_NS;
 
-			hv_timer_set(loop, &query->timer,
-				     next_ns < query->expires_ns ? next_ns : query->expires_ns);
+			hv_loop_timer_set(loop, &query->timer,
+					  next_ns < query->expires_ns ? next_ns
+								      : query->expires_ns);
 			return true;
 		}
 	}
 	return false;
 }
 
-static void query_timed_out(struct hv_timer *timer)
+static void query_timed_out(struct hv_loop_timer *timer)
 {
 	struct query *query = hv_container(timer, struct query, timer);
 

@@ -258,9 +258,10 @@ static void refuse(struct hv_gateway *gateway, const struct haven_echo *echo, in
 		return;
 	if ((error == EPERM || error == EACCES) && !gateway->echo->prohibited_said) {
 		gateway->echo->prohibited_said = true;
-		hv_log(gateway->log, HV_LOG_WARNING,
-		       "this user may not send pings, so the command inside cannot either; "
-		       "'sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"' on the host allows it");
+		hv_log_line(
+			gateway->log, HV_LOG_WARNING,
+			"this user may not send pings, so the command inside cannot either; "
+			"'sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"' on the host allows it");
 	}
 	if (hv_errqueue_kind(error, &kind))
 		tell(gateway, echo, kind, 0, NULL);

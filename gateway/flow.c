@@ -85,7 +85,7 @@ void hv_flow_open(struct hv_flow_table *table, struct hv_flow *flow, uint64_t no
 		char text[256];
 
 		describe(flow, text, sizeof(text));
-		hv_log(table->log, HV_LOG_DEBUG, "%s begins", text);
+		hv_log_line(table->log, HV_LOG_DEBUG, "%s begins", text);
 	}
 }
 
@@ -97,8 +97,8 @@ void hv_flow_ready(struct hv_flow_table *table, struct hv_flow *flow, uint64_t n
 		char text[256];
 
 		describe(flow, text, sizeof(text));
-		hv_log(table->log, HV_LOG_INFO, "%s open, handshake %.1f ms", text,
-		       milliseconds(now_ns - flow->opened_ns));
+		hv_log_line(table->log, HV_LOG_INFO, "%s open, handshake %.1f ms", text,
+			    milliseconds(now_ns - flow->opened_ns));
 	}
 }
 
@@ -113,10 +113,11 @@ void hv_flow_close(struct hv_flow_table *table, struct hv_flow *flow, uint64_t n
 		char text[256];
 
 		describe(flow, text, sizeof(text));
-		hv_log(table->log, HV_LOG_INFO,
-		       "%s ended: %s, %llu bytes out, %llu bytes in, %.1f ms", text, reason,
-		       (unsigned long long)flow->bytes_out, (unsigned long long)flow->bytes_in,
-		       milliseconds(now_ns - flow->opened_ns));
+		hv_log_line(table->log, HV_LOG_INFO,
+			    "%s ended: %s, %llu bytes out, %llu bytes in, %.1f ms", text,
+			    reason, (unsigned long long)flow->bytes_out,
+			    (unsigned long long)flow->bytes_in,
+			    milliseconds(now_ns - flow->opened_ns));
 	}
 }
 

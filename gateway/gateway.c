@@ -66,12 +66,12 @@ void hv_gateway_flow_closed(struct hv_gateway *gateway, struct hv_flow *flow,
 			    const char *reason)
 {
 	hv_flow_close(&gateway->flows, flow, gateway->loop.now_ns, reason);
-	if (hv_flow_table_wants_trim(&gateway->flows) && !hv_timer_armed(&gateway->trim))
-		hv_timer_set(&gateway->loop, &gateway->trim,
-			     gateway->loop.now_ns + TRIM_AFTER_NS);
+	if (hv_flow_table_wants_trim(&gateway->flows) && !hv_loop_timer_armed(&gateway->trim))
+		hv_loop_timer_set(&gateway->loop, &gateway->trim,
+				  gateway->loop.now_ns + TRIM_AFTER_NS);
 }
 
-static void trim(struct hv_timer *timer)
+static void trim(struct hv_loop_timer *timer)
 {
 	struct hv_gateway *gateway = hv_container(timer, struct hv_gateway, trim);
 
@@ -105,8 +105,8 @@ static void wire_ready(struct hv_source *source, uint32_t events)
 	hv_udp_flush(gateway);
 	gateway->stack_work = true;
 	if (count < 0) {
-		hv_log(gateway->log, HV_LOG_DEBUG, "the wire is broken: %s",
-		       haven_strerror(count));
+		hv_log_line(gateway->log, HV_LOG_DEBUG, "the wire is broken: %s",
+			    haven_strerror(count));
 		hv_source_remove(&gateway->loop, &gateway->wire);
 		gateway->wire.fd = -1;
 	}
@@ -185,8 +185,7 @@ static bool drained(const struct hv_gateway *gateway)
 {
 	const struct hv_relay *relay;
 
-	TAILQ_FOREACH(relay, &gateway->relays, entry)
-	{
+	TAILQ_FOREACH(relay, &gateway->relays, entry) {
 		if (!hv_relay_drained(relay))
 			return false;
 	}
@@ -306,7 +305,7 @@ void hv_gateway_destroy(struct hv_gateway *gateway)
 	hv_dns_destroy(gateway);
 	hv_echo_destroy(gateway);
 	hv_udp_destroy(gateway);
-	hv_timer_cancel(&gateway->loop, &gateway->trim);
+	hv_loop_timer_cancel(&gateway->loop, &gateway->trim);
 	haven_stack_destroy(gateway->stack);
 	hv_capture_close(gateway->capture);
 	hv_loop_finish(&gateway->loop);

@@ -56,7 +56,7 @@ struct hv_gateway {
 	struct hv_flow_table flows;
 	struct hv_relay_list relays;   /* all */
 	struct hv_relay_list runnable; /* have more to do than one turn's share */
-	struct hv_timer trim;
+	struct hv_loop_timer trim;
 	bool stack_work; /* the stack has something to send since its last poll */
 
 	struct hv_udp *udp;

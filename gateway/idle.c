@@ -17,10 +17,10 @@ static void arm(struct hv_idle_clock *clock)
 			next_ns = first->last_ns + clock->timeout_ns[i];
 	}
 	if (next_ns != UINT64_MAX)
-		hv_timer_set(clock->loop, &clock->timer, next_ns);
+		hv_loop_timer_set(clock->loop, &clock->timer, next_ns);
 }
 
-static void expire(struct hv_timer *timer)
+static void expire(struct hv_loop_timer *timer)
 {
 	struct hv_idle_clock *clock = hv_container(timer, struct hv_idle_clock, timer);
 
@@ -50,7 +50,7 @@ void hv_idle_init(struct hv_idle_clock *clock, struct hv_loop *loop, uint64_t fi
 
 void hv_idle_finish(struct hv_idle_clock *clock)
 {
-	hv_timer_cancel(clock->loop, &clock->timer);
+	hv_loop_timer_cancel(clock->loop, &clock->timer);
 }
 
 void hv_idle_add(struct hv_idle_clock *clock, struct hv_idle *idle)
@@ -58,7 +58,7 @@ void hv_idle_add(struct hv_idle_clock *clock, struct hv_idle *idle)
 	idle->class = 0;
 	idle->last_ns = clock->loop->now_ns;
 	TAILQ_INSERT_TAIL(&clock->lists[0], idle, entry);
-	if (!hv_timer_armed(&clock->timer))
+	if (!hv_loop_timer_armed(&clock->timer))
 		arm(clock);
 	else if (clock->timer.deadline_ns > idle->last_ns + clock->timeout_ns[0])
 		arm(clock);

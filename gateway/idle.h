@@ -25,7 +25,7 @@ struct hv_idle_clock {
 	struct hv_loop *loop;
 	struct hv_idle_list lists[HV_IDLE_CLASSES];
 	uint64_t timeout_ns[HV_IDLE_CLASSES];
-	struct hv_timer timer;
+	struct hv_loop_timer timer;
 };
 
 void hv_idle_init(struct hv_idle_clock *clock, struct hv_loop *loop, uint64_t first_ns,

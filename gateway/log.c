@@ -76,7 +76,7 @@ static void write_line(const struct hv_log *log, const char *colour, const char 
 	write_all(log->fd, line, size);
 }
 
-void hv_log(const struct hv_log *log, enum hv_log_level level, const char *format, ...)
+void hv_log_line(const struct hv_log *log, enum hv_log_level level, const char *format, ...)
 {
 	va_list arguments;
 

@@ -40,9 +40,9 @@ static inline bool hv_log_on(const struct hv_log *log, enum hv_log_level level)
 	return level <= log->level;
 }
 
-__attribute__((format(printf, 3, 4))) void hv_log(const struct hv_log *log,
-						  enum hv_log_level level, const char *format,
-						  ...);
+__attribute__((format(printf, 3, 4))) void hv_log_line(const struct hv_log *log,
+						       enum hv_log_level level,
+						       const char *format, ...);
 
 /* A line without a level's name, written at HV_LOG_WARNING and above. */
 __attribute__((format(printf, 2, 3))) void hv_log_notice(const struct hv_log *log,

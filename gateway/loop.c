@@ -94,7 +94,7 @@ void hv_loop_end_turn(struct hv_loop *loop)
 
 /* --- timers ----------------------------------------------------------------------------- */
 
-static void place(struct hv_loop *loop, size_t slot, struct hv_timer *timer)
+static void place(struct hv_loop *loop, size_t slot, struct hv_loop_timer *timer)
 {
 	loop->heap[slot] = timer;
 	timer->slot = slot;
@@ -102,7 +102,7 @@ static void place(struct hv_loop *loop, size_t slot, struct hv_timer *timer)
 
 static void sift_up(struct hv_loop *loop, size_t slot)
 {
-	struct hv_timer *timer = loop->heap[slot];
+	struct hv_loop_timer *timer = loop->heap[slot];
 
 	while (slot > 1 && loop->heap[slot / 2]->deadline_ns > timer->deadline_ns) {
 		place(loop, slot, loop->heap[slot / 2]);
@@ -113,7 +113,7 @@ static void sift_up(struct hv_loop *loop, size_t slot)
 
 static void sift_down(struct hv_loop *loop, size_t slot)
 {
-	struct hv_timer *timer = loop->heap[slot];
+	struct hv_loop_timer *timer = loop->heap[slot];
 
 	for (;;) {
 		size_t child = slot * 2;
@@ -134,11 +134,11 @@ static void sift_down(struct hv_loop *loop, size_t slot)
 static int grow_heap(struct hv_loop *loop)
 {
 	size_t size = loop->heap_size ? loop->heap_size * 2 : 64;
-	struct hv_timer **heap;
+	struct hv_loop_timer **heap;
 
 	if (loop->heap_count + 1 < loop->heap_size)
 		return 0;
-	heap = realloc(loop->heap, size * sizeof(struct hv_timer *));
+	heap = realloc(loop->heap, size * sizeof(struct hv_loop_timer *));
 	if (!heap)
 		return -ENOMEM;
 	loop->heap = heap;
@@ -146,7 +146,7 @@ static int grow_heap(struct hv_loop *loop)
 	return 0;
 }
 
-int hv_timer_set(struct hv_loop *loop, struct hv_timer *timer, uint64_t deadline_ns)
+int hv_loop_timer_set(struct hv_loop *loop, struct hv_loop_timer *timer, uint64_t deadline_ns)
 {
 	if (!timer->slot) {
 		if (grow_heap(loop) < 0)
@@ -160,10 +160,10 @@ int hv_timer_set(struct hv_loop *loop, struct hv_timer *timer, uint64_t deadline
 	return 0;
 }
 
-void hv_timer_cancel(struct hv_loop *loop, struct hv_timer *timer)
+void hv_loop_timer_cancel(struct hv_loop *loop, struct hv_loop_timer *timer)
 {
 	size_t slot = timer->slot;
-	struct hv_timer *last;
+	struct hv_loop_timer *last;
 
 	if (!slot)
 		return;
@@ -179,9 +179,9 @@ void hv_timer_cancel(struct hv_loop *loop, struct hv_timer *timer)
 static void run_timers(struct hv_loop *loop)
 {
 	while (loop->heap_count > 0 && loop->heap[1]->deadline_ns <= loop->now_ns) {
-		struct hv_timer *timer = loop->heap[1];
+		struct hv_loop_timer *timer = loop->heap[1];
 
-		hv_timer_cancel(loop, timer);
+		hv_loop_timer_cancel(loop, timer);
 		timer->expired(timer);
 	}
 }

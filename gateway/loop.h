@@ -30,16 +30,16 @@ struct hv_source {
 };
 
 /* Embedded; zeroed means idle. */
-struct hv_timer {
+struct hv_loop_timer {
 	uint64_t deadline_ns;
 	size_t slot; /* in the heap, from 1; 0: idle */
-	void (*expired)(struct hv_timer *timer);
+	void (*expired)(struct hv_loop_timer *timer);
 };
 
 struct hv_loop {
 	int epoll_fd;
-	uint64_t now_ns;	/* CLOCK_MONOTONIC, read once a turn */
-	struct hv_timer **heap; /* heap[1..heap_count], earliest first */
+	uint64_t now_ns;	     /* CLOCK_MONOTONIC, read once a turn */
+	struct hv_loop_timer **heap; /* heap[1..heap_count], earliest first */
 	size_t heap_count, heap_size;
 	struct hv_source *dead;
 	uint64_t turns;
@@ -61,9 +61,9 @@ void hv_source_close(struct hv_loop *loop, struct hv_source *source,
 		     void (*release)(struct hv_source *source));
 
 /* (Re)arm. Returns 0 or -ENOMEM; re-arming an armed timer cannot fail. */
-int hv_timer_set(struct hv_loop *loop, struct hv_timer *timer, uint64_t deadline_ns);
-void hv_timer_cancel(struct hv_loop *loop, struct hv_timer *timer);
-static inline bool hv_timer_armed(const struct hv_timer *timer)
+int hv_loop_timer_set(struct hv_loop *loop, struct hv_loop_timer *timer, uint64_t deadline_ns);
+void hv_loop_timer_cancel(struct hv_loop *loop, struct hv_loop_timer *timer);
+static inline bool hv_loop_timer_armed(const struct hv_loop_timer *timer)
 {
 	return timer->slot != 0;
 }

@@ -20,7 +20,7 @@
 
 /* --- accepting -------------------------------------------------------------------------- */
 
-static void resume(struct hv_timer *timer)
+static void resume(struct hv_loop_timer *timer)
 {
 	struct hv_published *published = hv_container(timer, struct hv_published, pause);
 
@@ -32,7 +32,7 @@ static void pause_accepting(struct hv_published *published)
 	struct hv_loop *loop = &published->gateway->loop;
 
 	hv_source_change(loop, &published->source, 0);
-	hv_timer_set(loop, &published->pause, loop->now_ns + PAUSE_NS);
+	hv_loop_timer_set(loop, &published->pause, loop->now_ns + PAUSE_NS);
 }
 
 static void accept_ready(struct hv_source *source, uint32_t events)
@@ -154,7 +154,7 @@ void hv_publish_close(struct hv_published *published)
 	struct hv_loop *loop = &published->gateway->loop;
 
 	LIST_REMOVE(published, entry);
-	hv_timer_cancel(loop, &published->pause);
+	hv_loop_timer_cancel(loop, &published->pause);
 	if (published->udp)
 		hv_udp_listener_close(published->udp);
 	hv_source_close(loop, &published->source, free_published);

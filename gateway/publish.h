@@ -18,8 +18,8 @@ struct hv_published {
 	bool wanted;		    /* mark of publish_auto.c */
 	struct haven_endpoint host; /* as bound */
 	uint16_t guest_port;
-	struct hv_source source; /* TCP */
-	struct hv_timer pause;	 /* TCP: until accepting is tried again */
+	struct hv_source source;    /* TCP */
+	struct hv_loop_timer pause; /* TCP: until accepting is tried again */
 	struct hv_udp_listener *udp;
 };
 

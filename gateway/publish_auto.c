@@ -27,7 +27,7 @@
 
 struct hv_publish_auto {
 	struct hv_gateway *gateway;
-	struct hv_timer timer;
+	struct hv_loop_timer timer;
 	int diag_fd;
 	uint8_t said_tcp[65536 / 8], said_udp[65536 / 8]; /* failures that were reported */
 };
@@ -45,8 +45,7 @@ static struct hv_published *find(struct hv_gateway *gateway, uint8_t protocol,
 {
 	struct hv_published *published;
 
-	LIST_FOREACH(published, &gateway->publish->list, entry)
-	{
+	LIST_FOREACH(published, &gateway->publish->list, entry) {
 		if (published->protocol == protocol && published->host.port == host->port &&
 		    haven_endpoint_is_v4(&published->host) == haven_endpoint_is_v4(host))
 			return published;
@@ -71,14 +70,14 @@ static void want(struct hv_publish_auto *automatic, uint8_t protocol,
 	if (error < 0) {
 		if (!test_and_set(said, host->port)) {
 			hv_publish_explain(protocol, host, -error, text, sizeof(text));
-			hv_log(gateway->log, HV_LOG_WARNING, "%s", text);
+			hv_log_line(gateway->log, HV_LOG_WARNING, "%s", text);
 		}
 		return;
 	}
 	published->automatic = true;
 	published->wanted = true;
-	hv_log(gateway->log, HV_LOG_INFO, "port %u/%s of the guest is published", host->port,
-	       protocol == IPPROTO_TCP ? "tcp" : "udp");
+	hv_log_line(gateway->log, HV_LOG_INFO, "port %u/%s of the guest is published",
+		    host->port, protocol == IPPROTO_TCP ? "tcp" : "udp");
 }
 
 /* A socket of the guest; `any` on IPv6 stands for IPv4 too, unless it says that it does not. */
@@ -165,17 +164,17 @@ static void close_unwanted(struct hv_publish_auto *automatic)
 		struct hv_published *next = LIST_NEXT(published, entry);
 
 		if (published->automatic && !published->wanted) {
-			hv_log(automatic->gateway->log, HV_LOG_INFO,
-			       "port %u/%s of the guest is no longer published",
-			       published->guest_port,
-			       published->protocol == IPPROTO_TCP ? "tcp" : "udp");
+			hv_log_line(automatic->gateway->log, HV_LOG_INFO,
+				    "port %u/%s of the guest is no longer published",
+				    published->guest_port,
+				    published->protocol == IPPROTO_TCP ? "tcp" : "udp");
 			hv_publish_close(published);
 		}
 		published = next;
 	}
 }
 
-static void look(struct hv_timer *timer)
+static void look(struct hv_loop_timer *timer)
 {
 	struct hv_publish_auto *automatic = hv_container(timer, struct hv_publish_auto, timer);
 	struct hv_loop *loop = &automatic->gateway->loop;
@@ -184,14 +183,14 @@ static void look(struct hv_timer *timer)
 	bool complete = true;
 
 	LIST_FOREACH(published, &automatic->gateway->publish->list, entry)
-	published->wanted = !published->automatic;
+		published->wanted = !published->automatic;
 	for (unsigned i = 0; i < FAMILIES; i++) {
 		complete &= list(automatic, families[i], IPPROTO_TCP);
 		complete &= list(automatic, families[i], IPPROTO_UDP);
 	}
 	if (complete)
 		close_unwanted(automatic);
-	hv_timer_set(loop, timer, loop->now_ns + PERIOD_NS);
+	hv_loop_timer_set(loop, timer, loop->now_ns + PERIOD_NS);
 }
 
 int hv_publish_auto_start(struct hv_gateway *gateway, int diag_fd)
@@ -204,7 +203,7 @@ int hv_publish_auto_start(struct hv_gateway *gateway, int diag_fd)
 	automatic->diag_fd = diag_fd;
 	automatic->timer.expired = look;
 	gateway->publish->automatic = automatic;
-	return hv_timer_set(&gateway->loop, &automatic->timer, gateway->loop.now_ns);
+	return hv_loop_timer_set(&gateway->loop, &automatic->timer, gateway->loop.now_ns);
 }
 
 void hv_publish_auto_stop(struct hv_gateway *gateway)
@@ -213,7 +212,7 @@ void hv_publish_auto_stop(struct hv_gateway *gateway)
 
 	if (!automatic)
 		return;
-	hv_timer_cancel(&gateway->loop, &automatic->timer);
+	hv_loop_timer_cancel(&gateway->loop, &automatic->timer);
 	free(automatic);
 	gateway->publish->automatic = NULL;
 }

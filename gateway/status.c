@@ -43,8 +43,8 @@ static void write_published(struct hv_gateway *gateway, FILE *out)
 
 	fprintf(out, "published ports\n  %-5s %-40s %s\n", "PROTO", "HOST", "GUEST PORT");
 	LIST_FOREACH(published, &gateway->publish->list, entry)
-	fprintf(out, "  %-5s %-40s %u\n", protocol_name(published->protocol),
-		hv_endpoint_text(&published->host, host), published->guest_port);
+		fprintf(out, "  %-5s %-40s %u\n", protocol_name(published->protocol),
+			hv_endpoint_text(&published->host, host), published->guest_port);
 }
 
 static void write_flows(struct hv_gateway *gateway, FILE *out)
@@ -56,12 +56,13 @@ static void write_flows(struct hv_gateway *gateway, FILE *out)
 		gateway->flows.total, "PROTO", "DIR", "STATE", "FROM", "TO", "BYTES OUT",
 		"BYTES IN", "AGE S");
 	TAILQ_FOREACH(flow, &gateway->flows.list, entry)
-	fprintf(out, "  %-5s %-4s %-11s %-32s %-32s %12llu %12llu %10.1f\n",
-		hv_flow_protocol_name(flow->kind), hv_flow_direction_name(flow->kind),
-		hv_flow_state_name(flow->state), hv_endpoint_text(&flow->source, source),
-		hv_endpoint_text(&flow->destination, destination),
-		(unsigned long long)flow->bytes_out, (unsigned long long)flow->bytes_in,
-		(double)(gateway->loop.now_ns - flow->opened_ns) / 1e9);
+		fprintf(out, "  %-5s %-4s %-11s %-32s %-32s %12llu %12llu %10.1f\n",
+			hv_flow_protocol_name(flow->kind), hv_flow_direction_name(flow->kind),
+			hv_flow_state_name(flow->state),
+			hv_endpoint_text(&flow->source, source),
+			hv_endpoint_text(&flow->destination, destination),
+			(unsigned long long)flow->bytes_out, (unsigned long long)flow->bytes_in,
+			(double)(gateway->loop.now_ns - flow->opened_ns) / 1e9);
 }
 
 static void write_fault(const char *direction, const struct haven_fault_counters *c, FILE *out)
