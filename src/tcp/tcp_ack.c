@@ -10,7 +10,14 @@
 #include "tcp/tcp_state.h"
 #include "tcp/tcp_timer.h"
 
-enum { DUP_ACK_THRESHOLD = 3 }; /* RFC 5681 section 3.2 */
+enum {
+	DUP_ACK_THRESHOLD = 3, /* RFC 5681 section 3.2 */
+	/*
+	 * Progress without a round trip measured keeps the RTO backed off (Karn), but no further than this: 16
+	 * times the least RTO is more than any path takes, and ACKs lost in a row must not add up.
+	 */
+	BACKOFF_KEPT = 4,
+};
 
 #define CLOCK_GRANULARITY_NS HV_TCP_MS
 
@@ -173,6 +180,8 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	uint32_t acked = ack - conn->snd_una;
 
 	measure(conn, ack, options);
+	if (conn->backoff > BACKOFF_KEPT)
+		conn->backoff = BACKOFF_KEPT;
 	hv_ring_consume(&conn->send, acked - fin);
 	conn->snd_una = ack;
 	conn->snd_nxt = hv_seq_max(conn->snd_nxt, ack);

@@ -88,7 +88,6 @@ enum {
 #define HV_TCP_RTO_MIN_NS	     (200 * HV_TCP_MS) /* RFC 6298 2.4 says 1 s; 200 ms is what hosts do */
 #define HV_TCP_RTO_MAX_NS	     (120 * HV_TCP_SECOND) /* RFC 6298 2.5: at least 60 s */
 #define HV_TCP_RTO_INITIAL_NS	     (1 * HV_TCP_SECOND)   /* RFC 6298 2.1 */
-#define HV_TCP_CORK_NS		     (200 * HV_TCP_MS) /* a corked segment waits no longer */
 #define HV_TCP_TRIM_NS		     (1 * HV_TCP_SECOND)
 #define HV_TCP_FIN_WAIT_2_NS	     (60 * HV_TCP_SECOND)
 #define HV_TCP_KEEPALIVE_IDLE_NS     (7200 * HV_TCP_SECOND) /* RFC 9293 section 3.8.4 MUST-28 */
@@ -181,7 +180,7 @@ struct hv_tcp_conn {
 	/* RFC 7323. */
 	uint32_t ts_recent;    /* to be echoed */
 	uint32_t ts_offset;    /* added to our clock, section 7.1 */
-	uint32_t ts_timeout;   /* our clock when the retransmission timer fired first */
+	uint32_t ts_timeout;   /* our clock when the retransmission timer last fired */
 	uint64_t ts_recent_ns; /* when ts_recent was set (24 days, section 5.5) */
 
 	/* RFC 5681, 6582; bytes. */

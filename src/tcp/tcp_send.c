@@ -9,6 +9,8 @@
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_timer.h"
 
+#define OVERRIDE_NS (200 * HV_TCP_MS) /* RFC 9293 section 3.8.6.2.1: 0.1 to 1 s */
+
 /* What may go now from snd_nxt on. */
 struct grant {
 	uint32_t size;
@@ -96,7 +98,7 @@ static struct grant next_grant(struct hv_tcp_conn *conn)
 			size -= part;
 	}
 	grant.size = size;
-	grant.window_closed = unsent > 0 && size == 0 && peer < congestion;
+	grant.window_closed = unsent > 0 && peer == 0;
 	/* Once it is acknowledged (FIN-WAIT-2), snd_nxt is behind the FIN, not before it. */
 	grant.fin = conn->send_ended && conn->state != HV_TCP_FIN_WAIT_2 &&
 		    conn->snd_nxt + size == end;
@@ -176,7 +178,7 @@ static bool send_data(struct hv_tcp_conn *conn)
 	conn->force_send = false;
 	if (conn->snd_una == conn->snd_nxt && hv_seq_gt(hv_tcp_send_end(conn), conn->snd_nxt))
 		hv_tcp_arm_persist(conn, grant.window_closed ? conn->rto_ns << conn->backoff
-							     : HV_TCP_CORK_NS);
+							     : OVERRIDE_NS);
 	return true;
 }
 
@@ -217,15 +219,18 @@ void hv_tcp_retransmit(struct hv_tcp_conn *conn)
 		hv_tcp_transmit(conn, conn->snd_una, size, flags);
 }
 
+bool hv_tcp_send_held_back(struct hv_tcp_conn *conn)
+{
+	if (peer_room(conn) == 0 && hv_seq_gt(hv_tcp_send_end(conn), conn->snd_nxt))
+		return false;
+	conn->probing = false;
+	conn->force_send = true;
+	hv_tcp_mark(conn);
+	return true;
+}
+
 void hv_tcp_send_probe(struct hv_tcp_conn *conn)
 {
-	uint32_t end = hv_tcp_send_end(conn);
-
-	if (peer_room(conn) > 0 || !hv_seq_gt(end, conn->snd_nxt)) {
-		conn->force_send = true;
-		hv_tcp_mark(conn);
-		return;
-	}
 	/* RFC 9293 section 3.8.6.1: one octet of new data beyond the closed window. */
 	if (hv_tcp_transmit(conn, conn->snd_una, 1, HV_TCP_ACK) == 0)
 		conn->snd_nxt = conn->snd_una; /* the window must open before it counts */

@@ -8,7 +8,9 @@
 void hv_tcp_send_pending(struct hv_tcp_conn *conn);
 /* Send one segment from snd_una on again, outside of the windows (fast retransmit). */
 void hv_tcp_retransmit(struct hv_tcp_conn *conn);
-/* The persist timer fired: probe the window, or send what was held back. */
+/* The persist timer fired: if Nagle, SWS avoidance or cork held something back, send it. Else false. */
+bool hv_tcp_send_held_back(struct hv_tcp_conn *conn);
+/* The persist timer fired at a closed window: probe it. */
 void hv_tcp_send_probe(struct hv_tcp_conn *conn);
 /* Sent and not acknowledged, as far as we know still under way. */
 static inline uint32_t hv_tcp_flight(const struct hv_tcp_conn *conn)

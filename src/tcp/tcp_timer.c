@@ -101,6 +101,8 @@ static void give_up(struct hv_tcp_conn *conn)
 /* RFC 6298 5.4 to 5.6, RFC 5681 section 3.1. */
 static void retransmit_fired(struct hv_tcp_conn *conn)
 {
+	if (conn->probing && hv_tcp_send_held_back(conn))
+		return;
 	if (is_given_up(conn)) {
 		give_up(conn);
 		return;
@@ -110,8 +112,7 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 	if (conn->backoff < 16)
 		conn->backoff++;
 	conn->timing = false;
-	if (conn->backoff == 1)
-		conn->ts_timeout = hv_tcp_timestamp(conn);
+	conn->ts_timeout = hv_tcp_timestamp(conn);
 	if (hv_tcp_is_opening(conn)) {
 		conn->send_syn = true;
 		hv_tcp_mark(conn);

@@ -204,8 +204,13 @@ void hv_tcp_receive_consume(struct hv_tcp_conn *conn, size_t size)
 	}
 	hv_tcp_hold(conn);
 	hv_tcp_reader_took(conn, (uint32_t)size);
-	if (conn->blocks)
-		fin = hv_tcp_reassembly_deliver(conn); /* what did not fit before */
+	if (conn->blocks) { /* what did not fit before; a sink is called for input only */
+		haven_sink_fn *sink = conn->sink;
+
+		conn->sink = NULL;
+		fin = hv_tcp_reassembly_deliver(conn);
+		conn->sink = sink;
+	}
 	if (fin)
 		hv_tcp_fin_received(conn);
 	if (conn->ack_now)
