@@ -45,7 +45,7 @@ bool hv_gateway_lacks_resources(struct hv_gateway *gateway, int error)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-	case EAGAIN: /* connect: no local port is free; Linux, ip(7) */
+	case EADDRNOTAVAIL: /* connect: no local port is free (ip(7)) */
 		hv_log_limited(gateway->log, &gateway->limit_descriptors, gateway->loop.now_ns,
 			       "no more connections: the host says '%s'", strerror(error));
 		return true;

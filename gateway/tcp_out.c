@@ -38,6 +38,9 @@ static int connect_host(const struct sockaddr_storage *host, socklen_t size)
 	if (connect(fd, (const struct sockaddr *)host, size) < 0 && errno != EINPROGRESS) {
 		int error = -errno;
 
+		/* A host without an IPv6 address says so in this way too, not only when ports run out. */
+		if (error == -EADDRNOTAVAIL && host->ss_family == AF_INET6)
+			error = -ENETUNREACH;
 		close(fd);
 		return error;
 	}
