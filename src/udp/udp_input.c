@@ -65,7 +65,8 @@ void hv_udp_input(void *ctx, struct hv_packet *packet)
 		hv_udp_deliver(udp, socket, packet);
 		return;
 	}
-	if (udp->forwarder && udp->forwarder->udp) {
+	/* What was sent to all is for nobody behind this stack. */
+	if (udp->forwarder && udp->forwarder->udp && !d->link_broadcast) {
 		forward(udp, packet);
 		hv_packet_free(udp->core, packet);
 		return;
