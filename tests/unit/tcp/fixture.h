@@ -8,6 +8,7 @@
 #include "support/test.h"
 
 #include "tcp/tcp_conn.h"
+#include "tcp/tcp_listen.h"
 
 /* The stand-in for ip/ (struct hv_ip is opaque to tcp/). */
 struct hv_ip {
