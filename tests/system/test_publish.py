@@ -66,10 +66,10 @@ def nginx_keep_alive_and_close(haven):
 @test(identities=("user",), smoke=True)
 def source_address_is_kept(haven):
     serve(haven, "-p", "18080:80")
-    answer = outside("curl", "-s", "--local-port", "45678", f"http://{HOST4}:18080/").stdout
-    expect_equal(answer, f"{OUT4} 45678\n", "what nginx sees over IPv4")
-    answer = outside("curl", "-s", "--local-port", "45679", f"http://[{HOST6}]:18080/").stdout
-    expect_equal(answer, f"{OUT6} 45679\n", "what nginx sees over IPv6")
+    for name, client in ((HOST4, OUT4), (f"[{HOST6}]", OUT6)):
+        answer = outside("curl", "-s", "-w", "%{local_port}", f"http://{name}:18080/").stdout
+        seen, port = answer.split("\n")
+        expect_equal(seen, f"{client} {port}", "what nginx sees")
     local = haven.call("curl", "-s", "http://127.0.0.1:18080/").out
     expect_match(r"^10\.0\.2\.2 \d+\n$", local, "what nginx sees from the host's loopback")
 
@@ -87,7 +87,7 @@ def one_address_only(haven):
 def ranges_tcp_and_udp(haven):
     haven.start_publishing(19080, "-p", "19080-19084:80-84", "-p", "19007:7/udp",
                            "-p", "19184:84/udp", "--", "python3", f"{SUPPORT}/peers.py")
-    eventually(lambda: outside("curl", "-s", "-m", "2",
+    eventually(lambda: outside("curl", "-s", "-m", "2", "-o", "/dev/null",
                                f"http://{HOST4}:19080/bytes/10").returncode == 0, "it serves")
     told = outside("python3", f"{SUPPORT}/ask.py", "tcp", HOST4, "19084").stdout
     expect_match(rf"^{OUT4} \d+\n$", told, "the last port of the range")
@@ -113,7 +113,7 @@ def automatic_publication(haven):
 def nothing_listens_inside(haven):
     haven.start_publishing(18085, "-p", "18085:9999", "--", "sleep", "60")
     answer = outside("curl", "-s", "-m", "10", f"http://{HOST4}:18085/")
-    expect(answer.returncode in (52, 56), f"closed, not silent: curl says {answer.returncode}")
+    expect(answer.returncode in (7, 52, 56), f"closed, not silent: curl says {answer.returncode}")
 
 
 @test(identities=("user",))
