@@ -10,7 +10,8 @@
 enum {
 	SILENCE_MINUTES = 40, /* then an end with nobody at the other side is given up */
 	CLOSING_MINUTES = 60, /* what may go on in the background after the last close */
-	QUIET_MINUTES = 30,   /* and how long nothing at all may happen then */
+	SETTLE_MINUTES = 20,
+	QUIET_MINUTES = 30, /* and how long nothing at all may happen then */
 	QUIET_STEPS_MAX = 500,
 	/* What the free lists of packets may keep, the counts of ports in use, and a little more. */
 	MEMORY_KEPT_MAX = 256 * 2560 + 32 * 66560 + 2 * 65536 * 5 + 65536,
@@ -319,6 +320,10 @@ void sim_check_quiet(struct sim *sim)
 			sim_fail(sim, "connections are left after everything was closed");
 	}
 	check_sockets(sim);
+	/* What is still on the wires arrives. */
+	limit = sim->now_ns + SETTLE_MINUTES * SIM_MINUTE;
+	while (sim_world_step(sim, limit))
+		;
 	limit = sim->now_ns + QUIET_MINUTES * SIM_MINUTE;
 	before = sim->steps;
 	while (sim_world_step(sim, limit)) {
