@@ -40,13 +40,12 @@ static bool make_room(struct hv_peer_set *set, hash_fn *hash, const void *key)
 {
 	struct hv_peer_set larger = {.size = set->size ? set->size * 2 : FIRST_SIZE};
 
-	if (set->slots && set->count + 1 <= set->size / 4 * 3)
-		return true;
 	if (set->count >= HV_PEER_SET_MAX) {
 		memset(set->slots, 0, (size_t)set->size * 16);
 		set->count = 0;
-		return true;
 	}
+	if (set->slots && set->count + 1 <= set->size / 4 * 3)
+		return true;
 	larger.slots = calloc(larger.size, 16);
 	if (!larger.slots)
 		return false;
