@@ -42,8 +42,12 @@ uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn)
 		edge = conn->rcv_edge;
 	window = edge - conn->rcv_nxt;
 	field = window >> scale;
-	if (conn->rcv_nxt + (field << scale) - conn->rcv_edge > UINT32_MAX / 2)
-		field++; /* rounding down would take back what was offered */
+	/*
+	 * Rounding down takes back a little of what was offered; rounding up must not offer what is not there,
+	 * ACK after ACK. rcv_edge, which decides what is accepted, stays (RFC 7323 section 2.4).
+	 */
+	if ((field << scale) < window && ((field + 1) << scale) <= space)
+		field++;
 	if (field > 65535)
 		field = 65535;
 	conn->rcv_edge = hv_seq_max(conn->rcv_edge, conn->rcv_nxt + (field << scale));
