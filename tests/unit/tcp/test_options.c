@@ -1,0 +1,196 @@
+/* TCP options (RFC 7323, RFC 6691) and socket options. */
+#include "tcp/fixture.h"
+
+#include <netinet/tcp.h>
+
+static uint8_t bytes[10000];
+
+static void test_timestamps(void **state)
+{
+	struct script *s = *state;
+
+	s->timestamps = true;
+	script_accept(s);
+	assert_true(s->got.has_timestamps);
+	assert_int_equal(s->got.ts_echo, 100);
+	assert_int_equal(s->conn->mss, 988); /* what options take, RFC 6691 */
+	script_wait_ms(s, 10);
+	script_in(s, FLAGS_PA, 1, 1, "x", 1);
+	script_out(s, FLAGS_A, 1, 2, 0);
+	assert_true(s->got.has_timestamps);
+	assert_int_equal(s->got.ts_echo, 110);
+	/* One that is ahead of its time is not echoed (section 4.3). */
+	s->ts_value = 200;
+	script_in(s, FLAGS_PA, 5, 1, "x", 1);
+	script_out(s, FLAGS_A, 1, 2, 0);
+	assert_int_equal(s->got.ts_echo, 110);
+}
+
+static void test_paws(void **state)
+{
+	struct script *s = *state;
+
+	s->timestamps = true;
+	script_accept(s);
+	s->ts_value = 99;
+	script_in(s, FLAGS_PA, 1, 1, "old", 3);
+	script_out(s, FLAGS_A, 1, 1, 0);
+	assert_int_equal(script_drops(s, HV_DROP_TCP_PAWS), 1);
+	assert_int_equal(s->conn->receive.used, 0);
+	script_in(s, FLAGS_R, 1, 0, NULL, 0); /* RST is not subject to PAWS */
+	assert_state(s->conn, "CLOSED");
+	hv_tcp_close(s->conn);
+}
+
+static void test_paws_after_24_days(void **state)
+{
+	struct script *s = *state;
+
+	s->timestamps = true;
+	script_accept(s);
+	s->host.core.now_ns += 25 * 86400 * HV_TCP_SECOND;
+	s->ts_value -= 50;
+	script_in(s, FLAGS_PA, 1, 1, "new", 3);
+	assert_int_equal(s->conn->receive.used, 3);
+	script_skip(s);
+}
+
+static void test_missing_timestamp(void **state)
+{
+	struct script *s = *state;
+
+	s->timestamps = true;
+	script_accept(s);
+	s->timestamps = false;
+	script_in(s, FLAGS_PA, 1, 1, "x", 1);
+	assert_int_equal(script_drops(s, HV_DROP_TCP_PAWS), 1);
+	assert_int_equal(s->conn->receive.used, 0);
+	script_skip(s);
+}
+
+static void test_random_offset(void **state)
+{
+	struct script *s = *state;
+	uint32_t first;
+
+	s->conn = host_connect(&s->host, &s->peer, 1000);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_S, 0, 0, 0);
+	first = s->got.ts_value;
+	host_connect(&s->host, &s->peer, 1001);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_S, 0, 0, 0);
+	assert_true(first != s->got.ts_value);
+}
+
+static void test_window_scale(void **state)
+{
+	struct script *s = *state;
+
+	s->syn.has_window_scale = true;
+	s->syn.window_scale = 4;
+	s->peer_window = 1000;
+	script_accept(s);
+	script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	assert_int_equal(s->conn->snd_wnd, 16000);
+	assert_int_equal(s->conn->rcv_wscale, 7);
+}
+
+static void test_window_scale_too_large(void **state)
+{
+	struct script *s = *state;
+
+	s->syn.has_window_scale = true;
+	s->syn.window_scale = 200;
+	script_accept(s);
+	assert_int_equal(s->conn->snd_wscale, 14);
+}
+
+static void test_tiny_mss(void **state)
+{
+	struct script *s = *state;
+
+	s->syn.mss = 1;
+	script_accept(s);
+	assert_int_equal(s->conn->mss, HV_TCP_MSS_MIN);
+	assert_int_equal(host_send(s->conn, bytes, 100), 100);
+	hv_tcp_flush(&s->host.tcp);
+	assert_true(script_skip(s) > 0);
+}
+
+static void test_user_mss(void **state)
+{
+	struct script *s = *state;
+
+	script_accept(s);
+	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_MAXSEG, 87), -EINVAL);
+	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_MAXSEG, 500), 0);
+	assert_int_equal(s->conn->mss, 500);
+}
+
+static void test_socket_options(void **state)
+{
+	static const struct {
+		int level, option, value, bad, bad_error;
+	} options[] = {
+		{IPPROTO_TCP, TCP_NODELAY, 1, 0, 0},
+		{IPPROTO_TCP, TCP_CORK, 1, 0, 0},
+		{IPPROTO_TCP, TCP_QUICKACK, 1, 0, 0},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 77, 0, -EINVAL},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 32767, 32768, -EINVAL},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 8, -1, -EINVAL},
+		{IPPROTO_TCP, TCP_KEEPCNT, 127, 128, -EINVAL},
+		{IPPROTO_TCP, TCP_USER_TIMEOUT, 12345, -1, -EINVAL},
+		{SOL_SOCKET, SO_KEEPALIVE, 1, 0, 0},
+		{SOL_SOCKET, SO_LINGER, 5, 0, 0},
+		{SOL_SOCKET, SO_LINGER, -1, 0, 0},
+		{SOL_SOCKET, SO_RCVBUF, 100000, 0, 0},
+		{SOL_SOCKET, SO_SNDBUF, 100000, 0, 0},
+		{IPPROTO_IP, IP_TTL, 33, 256, -EINVAL},
+		{IPPROTO_IP, IP_TOS, 0x10, 256, -EINVAL},
+		{IPPROTO_IPV6, IPV6_UNICAST_HOPS, 44, 0, -EINVAL},
+		{IPPROTO_IPV6, IPV6_TCLASS, 0x20, 999, -EINVAL},
+	};
+	struct script *s = *state;
+	int value;
+
+	script_accept(s);
+	for (unsigned i = 0; i < TEST_COUNT(options); i++) {
+		if (options[i].bad_error)
+			assert_int_equal(hv_tcp_set_option(s->conn, options[i].level,
+							   options[i].option, options[i].bad),
+					 options[i].bad_error);
+		assert_int_equal(hv_tcp_set_option(s->conn, options[i].level, options[i].option,
+						   options[i].value),
+				 0);
+		assert_int_equal(hv_tcp_get_option(s->conn, options[i].level, options[i].option,
+						   &value),
+				 0);
+		assert_int_equal(value, options[i].value);
+	}
+	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, 9999, 0), -ENOPROTOOPT);
+	assert_int_equal(hv_tcp_set_option(s->conn, SOL_SOCKET, 9999, 0), -ENOPROTOOPT);
+	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_IP, 9999, 0), -ENOPROTOOPT);
+	assert_int_equal(hv_tcp_get_option(s->conn, IPPROTO_TCP, 9999, &value), -ENOPROTOOPT);
+	assert_int_equal(hv_tcp_get_option(s->conn, SOL_SOCKET, 9999, &value), -ENOPROTOOPT);
+	assert_int_equal(hv_tcp_get_option(s->conn, IPPROTO_IP, 9999, &value), -ENOPROTOOPT);
+	script_skip(s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCRIPT_TEST(test_timestamps),
+		SCRIPT_TEST(test_paws),
+		SCRIPT_TEST(test_paws_after_24_days),
+		SCRIPT_TEST(test_missing_timestamp),
+		SCRIPT_TEST(test_random_offset),
+		SCRIPT_TEST(test_window_scale),
+		SCRIPT_TEST(test_window_scale_too_large),
+		SCRIPT_TEST(test_tiny_mss),
+		SCRIPT_TEST(test_user_mss),
+		SCRIPT_TEST(test_socket_options),
+	};
+
+	return cmocka_run_group_tests_name("tcp options", tests, NULL, NULL);
+}
