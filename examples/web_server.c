@@ -29,6 +29,7 @@ enum {
 };
 
 struct client {
+	struct client *next, **prev; /* in server.clients */
 	int fd;
 	bool close_after; /* when the answer is out */
 	char who[INET6_ADDRSTRLEN + 16];
@@ -36,6 +37,11 @@ struct client {
 	size_t answer_size, answer_sent;
 	char request[REQUEST_MAX + 1];
 	char answer[ANSWER_MAX];
+};
+
+struct server {
+	int epoll, listener;
+	struct client *clients;
 };
 
 static void die(const char *what)
@@ -92,18 +98,17 @@ static const char *field(const char *request, const char *name)
 /* A whole request, ended with '\0'. */
 static void answer_request(struct client *client, const char *request)
 {
-	char method[16], path[1024];
-	int minor;
+	char method[16], path[1024], minor[2]; /* of HTTP/1.1 or 1.0 */
 	const char *connection;
 	bool head;
 
-	if (sscanf(request, "%15s %1023s HTTP/1.%d", method, path, &minor) != 3) {
+	if (sscanf(request, "%15s %1023s HTTP/1.%1[0-9]", method, path, minor) != 3) {
 		client->close_after = true;
 		answer(client, "400 Bad Request", "text/plain", "What is that?\n", false);
 		return;
 	}
 	connection = field(request, "Connection");
-	client->close_after = minor == 0;
+	client->close_after = minor[0] == '0';
 	if (connection && !strncasecmp(connection, "close", 5))
 		client->close_after = true;
 	else if (connection && !strncasecmp(connection, "keep-alive", 10))
@@ -147,28 +152,38 @@ static bool next_request(struct client *client)
 
 /* --- connections -------------------------------------------------------------------------- */
 
-static void client_new(int epoll, int fd, const struct sockaddr *peer, socklen_t length)
+static void client_end(struct client *client)
+{
+	*client->prev = client->next;
+	if (client->next)
+		client->next->prev = client->prev;
+	close(client->fd);
+	free(client);
+}
+
+static void client_new(struct server *server, int fd, const struct sockaddr *peer,
+		       socklen_t length)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
 	char host[INET6_ADDRSTRLEN], port[8];
 
-	if (!client || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-		free(client);
+	if (!client) {
 		close(fd);
 		return;
 	}
 	client->fd = fd;
+	client->prev = &server->clients;
+	client->next = server->clients;
+	if (client->next)
+		client->next->prev = &client->next;
+	server->clients = client;
 	if (getnameinfo(peer, length, host, sizeof(host), port, sizeof(port),
 			NI_NUMERICHOST | NI_NUMERICSERV) == 0)
 		snprintf(client->who, sizeof(client->who), "%s port %s",
 			 strncmp(host, "::ffff:", 7) ? host : host + 7, port);
-}
-
-static void client_end(struct client *client)
-{
-	close(client->fd);
-	free(client);
+	if (epoll_ctl(server->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		client_end(client);
 }
 
 /* Send what is left of the answer. Returns 1 when all is out, 0 later, -1 never. */
@@ -188,7 +203,7 @@ static int client_flush(struct client *client)
 }
 
 /* Read, answer, write, as far as it goes now. Returns whether the connection goes on. */
-static bool client_work(int epoll, struct client *client)
+static bool client_work(const struct server *server, struct client *client)
 {
 	struct epoll_event event = {.data.ptr = client};
 	ssize_t size;
@@ -210,7 +225,7 @@ static bool client_work(int epoll, struct client *client)
 	if (flushed < 0 || (flushed > 0 && client->close_after))
 		return false;
 	event.events = flushed ? EPOLLIN : EPOLLOUT;
-	return epoll_ctl(epoll, EPOLL_CTL_MOD, client->fd, &event) == 0;
+	return epoll_ctl(server->epoll, EPOLL_CTL_MOD, client->fd, &event) == 0;
 }
 
 /* --- the listener ------------------------------------------------------------------------- */
@@ -250,17 +265,17 @@ static uint16_t port_of(int fd)
 	return ntohs(name.sin6_port); /* at the same place in a sockaddr_in */
 }
 
-static void accept_all(int epoll, int listener)
+static void accept_all(struct server *server)
 {
 	for (;;) {
 		struct sockaddr_storage peer;
 		socklen_t length = sizeof(peer);
-		int fd = accept4(listener, (struct sockaddr *)&peer, &length,
+		int fd = accept4(server->listener, (struct sockaddr *)&peer, &length,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0)
 			return;
-		client_new(epoll, fd, (struct sockaddr *)&peer, length);
+		client_new(server, fd, (struct sockaddr *)&peer, length);
 	}
 }
 
@@ -268,20 +283,21 @@ int main(int argc, char **argv)
 {
 	long port = argc > 1 ? strtol(argv[1], NULL, 10) : 8000;
 	struct epoll_event events[EVENTS], event = {.events = EPOLLIN, .data.ptr = NULL};
-	int listener, epoll;
+	struct server server = {0};
 
 	if (argc > 2 || port < 0 || port > 65535) {
 		fprintf(stderr, "usage: web_server [PORT]\n");
 		return 2;
 	}
-	listener = listen_on((uint16_t)port);
-	epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0)
+	server.listener = listen_on((uint16_t)port);
+	server.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (server.epoll < 0 ||
+	    epoll_ctl(server.epoll, EPOLL_CTL_ADD, server.listener, &event) < 0)
 		die("epoll");
-	printf("listening on port %u\n", port_of(listener));
+	printf("listening on port %u\n", port_of(server.listener));
 	fflush(stdout);
 	for (;;) {
-		int count = epoll_wait(epoll, events, EVENTS, -1);
+		int count = epoll_wait(server.epoll, events, EVENTS, -1);
 
 		if (count < 0 && errno != EINTR)
 			die("epoll_wait");
@@ -289,8 +305,8 @@ int main(int argc, char **argv)
 			struct client *client = events[i].data.ptr;
 
 			if (!client)
-				accept_all(epoll, listener);
-			else if (!client_work(epoll, client))
+				accept_all(&server);
+			else if (!client_work(&server, client))
 				client_end(client);
 		}
 	}

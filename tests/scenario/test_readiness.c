@@ -68,17 +68,17 @@ static void test_only_what_changed(void **state)
 static void test_writable(void **state)
 {
 	struct world w;
-	struct haven_socket *client, *server;
+	struct haven_socket *client = NULL, *server = NULL;
 	struct transfer t = {0};
-	size_t size;
-	const uint8_t *data;
+	const uint8_t *data = NULL;
+	size_t size = 0;
 
 	(void)state;
 	world_init(&w, &(struct world_options){.seed = 2});
 	connect_pair(&w, false, 80, &client, &server);
 	/* Until the peer's buffer is full as well. */
 	for (int idle = 0; idle < 3; idle++) {
-		ssize_t sent;
+		ssize_t sent = 0;
 
 		while ((data = pattern_at(t.sent, &size)) &&
 		       (sent = haven_send(client, data, size, 0)) > 0) {
