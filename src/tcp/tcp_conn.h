@@ -177,6 +177,9 @@ struct hv_tcp_conn {
 	uint32_t blocks_bytes;	     /* true size of it */
 	uint32_t sack_recent; /* sequence of the block that came last (RFC 2018 section 4) */
 
+	uint32_t dsack_left,
+		dsack_right; /* came twice, to be told (RFC 2883); equal: nothing */
+
 	/* RFC 7323. */
 	uint32_t ts_recent;    /* to be echoed */
 	uint32_t ts_offset;    /* added to our clock, section 7.1 */

@@ -117,10 +117,14 @@ static bool check_segment(struct hv_tcp_conn *conn, struct hv_packet *packet,
 	}
 	if (!hv_tcp_is_acceptable(conn, d->seq, size)) {
 		/* Something that took sequence space waits for this ACK; bare ones are limited. */
-		if (size)
+		if (size) {
+			if (d->payload_len &&
+			    hv_seq_leq(d->seq + d->payload_len, conn->rcv_nxt))
+				hv_tcp_note_duplicate(conn, d->seq, d->seq + d->payload_len);
 			hv_tcp_send_ack(conn);
-		else
+		} else {
 			hv_tcp_send_challenge(conn);
+		}
 		drop(conn, packet,
 		     size && hv_seq_leq(d->seq + size, conn->rcv_nxt) ? HV_DROP_TCP_DUPLICATE
 								      : HV_DROP_TCP_WINDOW);

@@ -4,7 +4,7 @@
  */
 #include "tcp/tcp_options.h"
 
-#include "tcp/tcp_congestion.h"
+#include "tcp/tcp_receive.h"
 
 /* RFC 7323 section 5.5: a timestamp that was quiet for 24 days says nothing. */
 #define TS_RECENT_VALID_NS (24 * 86400 * HV_TCP_SECOND)
@@ -60,6 +60,7 @@ unsigned hv_tcp_options_syn(struct hv_tcp_conn *conn, bool is_answer, uint8_t *o
 		.has_window_scale = !is_answer || conn->wscale_ok,
 		.window_scale = conn->rcv_wscale,
 		.has_timestamps = !is_answer || conn->timestamps,
+		.sack_permitted = !is_answer || conn->sack_ok,
 		.ts_value = hv_tcp_timestamp(conn),
 		.ts_echo = is_answer ? conn->ts_recent : 0,
 	};
@@ -67,8 +68,38 @@ unsigned hv_tcp_options_syn(struct hv_tcp_conn *conn, bool is_answer, uint8_t *o
 	return hv_wire_tcp_options_write(out, &options);
 }
 
-unsigned hv_tcp_options_data(struct hv_tcp_conn *conn, uint8_t *out)
+/* SACK blocks (RFC 2018), with the duplicate first (RFC 2883 section 4). */
+static void fill_sack(struct hv_tcp_conn *conn, struct hv_tcp_options *options)
 {
+	unsigned most = conn->timestamps ? 3 : 4, used = 0;
+
+	if (conn->dsack_left != conn->dsack_right) {
+		options->sack[0][0] = conn->dsack_left;
+		options->sack[0][1] = conn->dsack_right;
+		conn->dsack_left = conn->dsack_right;
+		used = 1;
+	}
+	options->sack_count =
+		(uint8_t)(used +
+			  hv_tcp_reassembly_sack(conn, &options->sack[used], most - used));
+}
+
+unsigned hv_tcp_options_data(struct hv_tcp_conn *conn, uint32_t size, uint8_t *out)
+{
+	/* Not beside data: the MSS leaves no room for it. */
+	bool sack = !size && conn->sack_ok &&
+		    (conn->blocks || conn->dsack_left != conn->dsack_right);
+
+	if (sack) {
+		struct hv_tcp_options options = {
+			.has_timestamps = conn->timestamps,
+			.ts_value = hv_tcp_timestamp(conn),
+			.ts_echo = conn->ts_recent,
+		};
+
+		fill_sack(conn, &options);
+		return hv_wire_tcp_options_write(out, &options);
+	}
 	if (!conn->timestamps)
 		return 0;
 	hv_put32(out, TIMESTAMP_LAYOUT);
@@ -92,6 +123,7 @@ void hv_tcp_options_agree(struct hv_tcp_conn *conn, const struct hv_tcp_options 
 		conn->snd_wscale = 0;
 		conn->rcv_wscale = 0;
 	}
+	conn->sack_ok = options->sack_permitted;
 	conn->timestamps = options->has_timestamps;
 	if (conn->timestamps) {
 		conn->ts_recent = options->ts_value;

@@ -8,8 +8,8 @@
 void hv_tcp_options_read(const struct hv_desc *d, struct hv_tcp_options *out);
 /* Options of a SYN or SYN-ACK of ours. Returns bytes. */
 unsigned hv_tcp_options_syn(struct hv_tcp_conn *conn, bool is_answer, uint8_t *out);
-/* Options of any other segment. */
-unsigned hv_tcp_options_data(struct hv_tcp_conn *conn, uint8_t *out);
+/* Options of any other segment with `size` bytes of data. */
+unsigned hv_tcp_options_data(struct hv_tcp_conn *conn, uint32_t size, uint8_t *out);
 /* Take over what the peer's SYN offered; the window field of a SYN is not scaled. */
 void hv_tcp_options_agree(struct hv_tcp_conn *conn, const struct hv_tcp_options *options);
 /* SMSS anew from the path MTU, the peer's MSS and the options (RFC 9293 section 3.7.1, RFC 6691). */

@@ -164,7 +164,7 @@ static struct hv_packet *build(struct hv_tcp_conn *conn, uint32_t seq, uint32_t 
 
 	header.options_len =
 		(uint8_t)(is_syn ? hv_tcp_options_syn(conn, flags & HV_TCP_ACK, options)
-				 : hv_tcp_options_data(conn, options));
+				 : hv_tcp_options_data(conn, size, options));
 	packet = hv_packet_new(hv_tcp_core(conn), HV_PACKET_HEADROOM,
 			       HV_TCP_HEADER + header.options_len + copy);
 	if (!packet)

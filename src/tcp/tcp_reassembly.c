@@ -2,17 +2,22 @@
  * Data that is ahead of its time, by sequence number, until the gap before it is filled.
  * A block keeps the packet that brought it, or a copy of the right size when the
  * packet's buffer is much larger than what is in it. The limit counts what is really held.
+ *
+ * Blocks that touch form a run; the first block of a run knows its end, its last block and the next run. Looking for
+ * a place, and telling the peer what is here (SACK), walks over gaps and not over blocks.
  */
 #include "tcp/tcp_receive.h"
 
-/* Blocks do not overlap; they may touch. */
 struct hv_tcp_block {
-	struct hv_tcp_block *next;
-	struct hv_packet *packet; /* holds data; NULL: the data is behind this struct */
+	struct hv_tcp_block *next; /* in its run */
+	struct hv_packet *packet;  /* holds data; NULL: the data is behind this struct */
 	const uint8_t *data;
 	uint32_t seq, size;
 	uint32_t true_size; /* of all memory held by it */
 	bool fin;	    /* FIN follows the last byte */
+	/* Of the first block of a run only. */
+	uint32_t run_end;
+	struct hv_tcp_block *run_last, *next_run;
 };
 
 enum {
@@ -36,7 +41,7 @@ static void free_block(struct hv_tcp_conn *conn, struct hv_tcp_block *block)
 	if (block->packet)
 		hv_packet_free(core, block->packet);
 	else
-		size += block->true_size - sizeof(*block);
+		size += block->size;
 	conn->blocks_bytes -= block->true_size;
 	hv_free(core, block, size);
 }
@@ -73,58 +78,103 @@ static uint32_t end_of(const struct hv_tcp_block *block)
 	return block->seq + block->size;
 }
 
-/* Take out the blocks after *link that end at or before `end`. */
+/* Take the first block off the first run. */
+static void pop_block(struct hv_tcp_conn *conn)
+{
+	struct hv_tcp_block *head = conn->blocks, *next = head->next;
+
+	if (next) {
+		next->run_end = head->run_end;
+		next->run_last = head->run_last;
+		next->next_run = head->next_run;
+	} else {
+		next = head->next_run;
+	}
+	conn->blocks = next;
+	free_block(conn, head);
+}
+
+/* Take out the runs from *link on that end at or before `end`. */
 static void remove_covered(struct hv_tcp_conn *conn, struct hv_tcp_block **link, uint32_t end,
 			   bool *fin)
 {
-	while (*link && hv_seq_leq(end_of(*link), end)) {
-		struct hv_tcp_block *covered = *link;
+	while (*link && hv_seq_leq((*link)->run_end, end)) {
+		struct hv_tcp_block *block = *link;
 
-		*fin |= covered->fin;
-		*link = covered->next;
-		free_block(conn, covered);
+		*fin |= block->run_last->fin;
+		*link = block->next_run;
+		while (block) {
+			struct hv_tcp_block *next = block->next;
+
+			free_block(conn, block);
+			block = next;
+		}
 	}
+}
+
+/* The run may touch the next one now: then they are one. */
+static void join_next(struct hv_tcp_block *run)
+{
+	struct hv_tcp_block *next = run->next_run;
+
+	if (!next || next->seq != run->run_end)
+		return;
+	run->run_last->next = next;
+	run->run_last = next->run_last;
+	run->run_end = next->run_end;
+	run->next_run = next->next_run;
 }
 
 void hv_tcp_reassembly_add(struct hv_tcp_conn *conn, struct hv_packet *packet, uint32_t seq,
 			   const uint8_t *data, uint32_t size, bool fin)
 {
 	struct hv_core *core = hv_tcp_core(conn);
-	struct hv_tcp_block **link = &conn->blocks, *block;
+	struct hv_tcp_block **link = &conn->blocks, *run, *block;
+	uint32_t end = seq + size;
 
-	/* What begins at or before it covers some or all of its beginning. */
-	while (*link && hv_seq_leq((*link)->seq, seq)) {
-		uint32_t end = end_of(*link);
-
-		if (hv_seq_geq(end, seq + size)) { /* also a FIN alone */
-			(*link)->fin |= fin && end == seq + size;
+	while (*link && hv_seq_lt((*link)->run_end, seq))
+		link = &(*link)->next_run;
+	run = *link;
+	if (run && hv_seq_leq(run->seq, seq)) { /* it begins in a run, or right behind it */
+		if (hv_seq_geq(run->run_end, end)) {
+			run->run_last->fin |= fin && end == run->run_end;
+			hv_tcp_note_duplicate(conn, seq, end);
 			hv_drop(core, packet, HV_DROP_TCP_DUPLICATE);
 			return;
 		}
-		if (hv_seq_gt(end, seq)) {
-			data += end - seq;
-			size -= end - seq;
-			seq = end;
-		}
-		link = &(*link)->next;
+		data += run->run_end - seq;
+		seq = run->run_end;
+		link = &run->next_run;
+	} else {
+		run = NULL;
 	}
-	remove_covered(conn, link, seq + size, &fin);
-	if (*link && hv_seq_gt(seq + size, (*link)->seq)) {
-		size = (*link)->seq - seq; /* the next one has the rest */
+	remove_covered(conn, link, end, &fin);
+	if (*link && hv_seq_gt(end, (*link)->seq)) {
+		end = (*link)->seq; /* the next run has the rest */
 		fin = false;
 	}
 	if (conn->blocks_bytes >= limit_of(conn)) {
 		hv_drop(core, packet, HV_DROP_TCP_OUT_OF_ORDER_LIMIT);
 		return;
 	}
-	block = new_block(conn, packet, data, size);
+	block = new_block(conn, packet, data, end - seq);
 	if (!block)
 		return;
 	block->seq = seq;
 	block->fin = fin;
-	block->next = *link;
-	*link = block;
 	conn->sack_recent = seq;
+	if (run) {
+		run->run_last->next = block;
+		run->run_last = block;
+		run->run_end = end;
+	} else {
+		run = block;
+		run->run_last = block;
+		run->run_end = end;
+		run->next_run = *link;
+		*link = run;
+	}
+	join_next(run);
 }
 
 bool hv_tcp_reassembly_deliver(struct hv_tcp_conn *conn)
@@ -140,18 +190,41 @@ bool hv_tcp_reassembly_deliver(struct hv_tcp_conn *conn)
 			    block->size - old)
 			return false; /* the buffer is full: the rest stays for the next time */
 		fin = block->fin && end == conn->rcv_nxt;
-		conn->blocks = block->next;
-		free_block(conn, block);
+		pop_block(conn);
 	}
 	return fin;
 }
 
 void hv_tcp_reassembly_clear(struct hv_tcp_conn *conn)
 {
-	while (conn->blocks) {
-		struct hv_tcp_block *block = conn->blocks;
+	while (conn->blocks)
+		pop_block(conn);
+}
 
-		conn->blocks = block->next;
-		free_block(conn, block);
+unsigned hv_tcp_reassembly_sack(const struct hv_tcp_conn *conn, uint32_t blocks[][2],
+				unsigned most)
+{
+	const struct hv_tcp_block *run;
+	unsigned count = 1;
+
+	if (!conn->blocks || !most)
+		return 0;
+	/* RFC 2018 section 4: the first one is what came last. */
+	for (run = conn->blocks; run; run = run->next_run)
+		if (hv_seq_in(conn->sack_recent, run->seq, run->run_end - run->seq))
+			break;
+	if (!run)
+		run = conn->blocks;
+	blocks[0][0] = run->seq;
+	blocks[0][1] = run->run_end;
+	/* Then the lowest: the sender needs those first. */
+	for (const struct hv_tcp_block *other = conn->blocks; other && count < most;
+	     other = other->next_run) {
+		if (other == run)
+			continue;
+		blocks[count][0] = other->seq;
+		blocks[count][1] = other->run_end;
+		count++;
 	}
+	return count;
 }

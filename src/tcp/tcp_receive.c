@@ -168,6 +168,7 @@ void hv_tcp_receive_segment(struct hv_tcp_conn *conn, struct hv_packet *packet)
 			hv_drop(core, packet, HV_DROP_TCP_DUPLICATE);
 			return;
 		}
+		hv_tcp_note_duplicate(conn, seq, conn->rcv_nxt);
 		data += old;
 		size -= old;
 		seq = conn->rcv_nxt;

@@ -22,6 +22,13 @@ void hv_tcp_reader_took(struct hv_tcp_conn *conn, uint32_t size);
 /* Whether the data received asks for an ACK at once (flush). */
 bool hv_tcp_ack_is_due(const struct hv_tcp_conn *conn);
 
+/* [seq, end) came a second time: the next ACK says so (D-SACK, RFC 2883). */
+static inline void hv_tcp_note_duplicate(struct hv_tcp_conn *conn, uint32_t seq, uint32_t end)
+{
+	conn->dsack_left = seq;
+	conn->dsack_right = end;
+}
+
 /* --- tcp_reassembly.c: data that is ahead of its time ---------------------------------- */
 /* Keep [seq, seq + size) of the packet, with FIN after it when fin. Consumes. */
 void hv_tcp_reassembly_add(struct hv_tcp_conn *conn, struct hv_packet *packet, uint32_t seq,
@@ -29,5 +36,8 @@ void hv_tcp_reassembly_add(struct hv_tcp_conn *conn, struct hv_packet *packet, u
 /* Deliver what has become in order. Returns true when the FIN was reached. */
 bool hv_tcp_reassembly_deliver(struct hv_tcp_conn *conn);
 void hv_tcp_reassembly_clear(struct hv_tcp_conn *conn);
+/* What is held, for the SACK option (RFC 2018): up to `most` blocks, the latest first. Returns how many. */
+unsigned hv_tcp_reassembly_sack(const struct hv_tcp_conn *conn, uint32_t blocks[][2],
+				unsigned most);
 
 #endif

@@ -177,6 +177,49 @@ static void test_socket_options(void **state)
 	script_skip(s);
 }
 
+/* RFC 2018: what is held, the latest first; RFC 2883: what came twice. */
+static void test_sack_blocks(void **state)
+{
+	struct script *s = *state;
+	uint32_t base = s->peer_iss;
+
+	s->syn.sack_permitted = true;
+	script_accept(s);
+	script_in(s, FLAGS_A, 2001, 1, NULL, 1000);
+	script_out(s, FLAGS_A, 1, 1, 0);
+	assert_int_equal(s->got.sack_count, 1);
+	assert_int_equal(s->got.sack[0][0] - base, 2001);
+	assert_int_equal(s->got.sack[0][1] - base, 3001);
+	script_in(s, FLAGS_A, 6001, 1, NULL, 1000);
+	script_out(s, FLAGS_A, 1, 1, 0);
+	script_in(s, FLAGS_A, 4001, 1, NULL, 1000);
+	script_out(s, FLAGS_A, 1, 1, 0);
+	assert_int_equal(s->got.sack_count, 3);
+	assert_int_equal(s->got.sack[0][0] - base, 4001);
+	assert_int_equal(s->got.sack[1][0] - base, 2001);
+	assert_int_equal(s->got.sack[2][0] - base, 6001);
+	script_in(s, FLAGS_A, 5001, 1, NULL, 1000); /* two become one */
+	script_out(s, FLAGS_A, 1, 1, 0);
+	assert_int_equal(s->got.sack_count, 2);
+	assert_int_equal(s->got.sack[0][0] - base, 4001);
+	assert_int_equal(s->got.sack[0][1] - base, 7001);
+	script_in(s, FLAGS_A, 4501, 1, NULL, 500);
+	script_out(s, FLAGS_A, 1, 1, 0);
+	assert_int_equal(s->got.sack_count, 3);
+	assert_int_equal(s->got.sack[0][0] - base, 4501);
+	assert_int_equal(s->got.sack[0][1] - base, 5001);
+	script_in(s, FLAGS_A, 1, 1, NULL, 2000);
+	script_out(s, FLAGS_A, 1, 3001, 0);
+	assert_int_equal(s->got.sack_count, 1);
+	script_in(s, FLAGS_A, 3001, 1, NULL, 1000);
+	script_out(s, FLAGS_A, 1, 7001, 0);
+	assert_int_equal(s->got.sack_count, 0);
+	script_in(s, FLAGS_A, 1, 1, NULL, 1000);
+	script_out(s, FLAGS_A, 1, 7001, 0);
+	assert_int_equal(s->got.sack_count, 1);
+	assert_int_equal(s->got.sack[0][1] - base, 1001);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +232,7 @@ int main(void)
 		SCRIPT_TEST(test_window_scale_too_large),
 		SCRIPT_TEST(test_tiny_mss),
 		SCRIPT_TEST(test_user_mss),
+		SCRIPT_TEST(test_sack_blocks),
 		SCRIPT_TEST(test_socket_options),
 	};
 
