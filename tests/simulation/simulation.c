@@ -82,10 +82,12 @@ static bool run_apart(uint64_t seed)
 static int run_range(const char *program, const char *range)
 {
 	uint64_t first, last, failed = 0;
-	char rest;
+	char *rest;
 
-	if (sscanf(range, "%" SCNu64 "-%" SCNu64 "%c", &first, &last, &rest) != 2 ||
-	    first > last) {
+	first = last = strtoull(range, &rest, 10);
+	if (*rest == '-')
+		last = strtoull(rest + 1, &rest, 10);
+	if (*rest || first > last) {
 		fprintf(stderr, "simulation: '%s' is no range of seeds (A-B)\n", range);
 		return 2;
 	}

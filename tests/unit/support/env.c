@@ -15,7 +15,7 @@ struct header {
 	uint64_t size;
 };
 
-static void fail(const char *what, uint64_t a, uint64_t b)
+_Noreturn static void fail(const char *what, uint64_t a, uint64_t b)
 {
 	fprintf(stderr, "test environment: %s (%" PRIu64 ", %" PRIu64 ")\n", what, a, b);
 	abort();
@@ -71,10 +71,11 @@ static void *test_alloc(void *user, size_t size)
 static void test_free(void *user, void *memory, size_t size)
 {
 	struct test_env *env = user;
-	struct header *header = (struct header *)memory - 1;
+	struct header *header;
 
 	if (!memory)
 		fail("free of NULL", size, 0);
+	header = (struct header *)memory - 1;
 	if (header->magic != MAGIC)
 		fail("free of what was not allocated, or written before its start", size, 0);
 	if (header->size != size)

@@ -2,6 +2,7 @@
 #ifndef TEST_RANDOM_H
 #define TEST_RANDOM_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ static inline uint64_t test_random64(struct test_random *random)
 /* 0 <= x < bound, bound > 0. The bias of a 64-bit modulus does not matter here. */
 static inline uint64_t test_random_below(struct test_random *random, uint64_t bound)
 {
+	assert(bound > 0);
 	return test_random64(random) % bound;
 }
 
