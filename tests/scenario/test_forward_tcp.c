@@ -235,13 +235,46 @@ static void test_request_limit(void **state)
 	world_finish(&w);
 }
 
+static void one_socket(struct haven_stack_config *config, int side)
+{
+	if (side == RIGHT)
+		config->max_sockets = 1;
+}
+
+/* No socket is left for the answer: the client is told at once. */
+static void test_accept_limit(void **state)
+{
+	struct world w;
+	struct gateway g = {.w = &w};
+	struct haven_forwarder forwarder = {.user = &g,
+					    .tcp = on_tcp,
+					    .tcp_cancelled = on_cancelled};
+	struct haven_socket *client, *server;
+
+	(void)state;
+	world_init(&w, &(struct world_options){.any_address = true,
+					       .forwarder = &forwarder,
+					       .configure = one_socket});
+	client = knock(&g, "198.51.100.7", 443);
+	assert_int_equal(haven_request_accept(g.request, &server), 0);
+	wait_events(&w, client, HAVEN_EVENT_CONNECTED, SECOND);
+	g.request = NULL;
+	client = knock(&g, "198.51.100.7", 444);
+	assert_int_equal(haven_request_accept(g.request, &server), -EMFILE);
+	assert_null(server);
+	wait_events(&w, client, HAVEN_EVENT_ERROR, SECOND);
+	assert_int_equal(socket_error(client), ECONNREFUSED);
+	assert_int_equal(stats_of(&w, RIGHT).requests, 0);
+	world_finish(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accept),	      cmocka_unit_test(test_refuse),
 		cmocka_unit_test(test_unreachable),   cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_own_sockets_first),
-		cmocka_unit_test(test_request_limit),
+		cmocka_unit_test(test_request_limit), cmocka_unit_test(test_accept_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
