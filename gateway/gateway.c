@@ -14,8 +14,13 @@
 #include "gateway/relay.h"
 #include "gateway/udp.h"
 
-/* Frames of the wire in one turn, before the host's sockets get theirs. */
-#define WIRE_BUDGET 64
+/*
+ * Frames of the wire in one turn, before the host's sockets get theirs. As many are asked for as the
+ * last turn found: the read that finds the wire empty, which every message would pay for, is
+ * left out where messages come one by one.
+ */
+#define WIRE_BUDGET_MAX	   64
+#define WIRE_BUDGET_GROWTH 8
 /* Rounds of "stack sends, ready sockets are served" in one turn. */
 #define STACK_ROUNDS 8
 
@@ -96,12 +101,17 @@ static void woken(struct hv_loop *loop)
 static void wire_ready(struct hv_source *source, uint32_t events)
 {
 	struct hv_gateway *gateway = hv_container(source, struct hv_gateway, wire);
+	unsigned budget = gateway->wire_budget;
 	int count;
 
 	if (events & EPOLLOUT)
 		haven_link_writable(gateway->stack, gateway->ifindex);
-	count = haven_input(gateway->stack, gateway->ifindex, WIRE_BUDGET,
-			    gateway->loop.now_ns);
+	count = haven_input(gateway->stack, gateway->ifindex, budget, gateway->loop.now_ns);
+	if (count >= (int)budget)
+		budget *= WIRE_BUDGET_GROWTH;
+	else
+		budget = count > 0 ? (unsigned)count : 1;
+	gateway->wire_budget = budget < WIRE_BUDGET_MAX ? budget : WIRE_BUDGET_MAX;
 	hv_udp_flush(gateway);
 	gateway->stack_work = true;
 	if (count < 0) {
@@ -156,6 +166,7 @@ static void watch_wire(struct hv_gateway *gateway)
 int hv_gateway_watch_wire(struct hv_gateway *gateway)
 {
 	gateway->wire.ready = wire_ready;
+	gateway->wire_budget = WIRE_BUDGET_MAX;
 	gateway->wire.fd = haven_link_fd(gateway->link);
 	return hv_source_add(&gateway->loop, &gateway->wire, EPOLLIN);
 }

@@ -51,6 +51,7 @@ struct hv_gateway {
 	struct haven_link *fault; /* the impairment, when there is one */
 	unsigned ifindex;
 	struct hv_source wire;
+	unsigned wire_budget; /* frames to ask for in the next turn */
 	struct hv_capture *capture;
 
 	struct hv_flow_table flows;
