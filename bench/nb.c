@@ -56,10 +56,12 @@ static size_t nsmp, csmp;
 static void sample(uint64_t ns)
 {
 	if (nsmp == csmp) {
-		csmp = csmp ? csmp * 2 : 1 << 16;
-		smp = realloc(smp, csmp * sizeof(*smp));
-		if (!smp)
+		size_t more = csmp ? csmp * 2 : 1 << 16;
+		uint32_t *larger = realloc(smp, more * sizeof(*smp));
+		if (!larger)
 			DIE("realloc");
+		smp = larger;
+		csmp = more;
 	}
 	smp[nsmp++] = ns > UINT32_MAX ? UINT32_MAX : ns;
 }
