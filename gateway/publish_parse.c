@@ -117,6 +117,7 @@ static const char *check(const struct hv_publication *publication)
 bool hv_publication_parse(const char *text, struct hv_publication *publication, char *error,
 			  size_t error_size)
 {
+	size_t length = strlen(text);
 	char copy[TEXT_MAX];
 	const char *wrong = NULL;
 	char *slash;
@@ -124,12 +125,12 @@ bool hv_publication_parse(const char *text, struct hv_publication *publication, 
 	memset(publication, 0, sizeof(*publication));
 	publication->any_address = true;
 	publication->protocol = IPPROTO_TCP;
-	if (strlen(text) >= sizeof(copy)) {
+	if (length >= sizeof(copy)) {
 		snprintf(error, error_size, "'%.40s...' is too long for a port to publish",
 			 text);
 		return false;
 	}
-	strcpy(copy, text);
+	memcpy(copy, text, length + 1);
 	slash = strchr(copy, '/');
 	if (slash) {
 		*slash = '\0';
