@@ -3,6 +3,7 @@
  */
 #include "gateway/peer_set.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ static bool make_room(struct hv_peer_set *set, hash_fn *hash, const void *key)
 {
 	struct hv_peer_set larger = {.size = set->size ? set->size * 2 : FIRST_SIZE};
 
+	assert((set->slots || set->size == 0) && set->count <= set->size);
 	if (set->count >= HV_PEER_SET_MAX) {
 		memset(set->slots, 0, (size_t)set->size * 16);
 		set->count = 0;

@@ -4,6 +4,7 @@
  */
 #include "gateway/port_holder.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -15,16 +16,43 @@
 #define STATE_LISTEN 0x0a
 #define STATE_CLOSE  0x07 /* what an unconnected UDP socket has */
 
+/* sl: local:port remote:port st tx:rx tr:when retrnsmt uid timeout inode */
+enum { COLUMN_LOCAL = 1, COLUMN_STATE = 3, COLUMN_UID = 7, COLUMN_INODE = 9 };
+
+/* Where a column begins; the end of the line when it has fewer. */
+static const char *column_at(const char *line, unsigned column)
+{
+	line += strspn(line, " ");
+	while (column-- > 0) {
+		line += strcspn(line, " ");
+		line += strspn(line, " ");
+	}
+	return line;
+}
+
+static bool number_at(const char *text, int base, unsigned long *number)
+{
+	char *end;
+
+	if (!isxdigit((unsigned char)*text))
+		return false;
+	*number = strtoul(text, &end, base);
+	return end != text;
+}
+
 bool hv_port_holder_parse(const char *line, uint8_t protocol, uint16_t port,
 			  unsigned long *inode, unsigned *uid)
 {
-	unsigned local_port = 0, state = 0;
+	const char *local = column_at(line, COLUMN_LOCAL);
+	unsigned long local_port, state, owner;
 
-	/* sl: local:port remote:port st tx:rx tr:when retrnsmt uid timeout inode */
-	if (sscanf(line,
-		   " %*[0-9]: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %u %*s %lu",
-		   &local_port, &state, uid, inode) != 4)
+	local += strcspn(local, ": ");
+	if (*local != ':' || !number_at(local + 1, 16, &local_port) ||
+	    !number_at(column_at(line, COLUMN_STATE), 16, &state) ||
+	    !number_at(column_at(line, COLUMN_UID), 10, &owner) ||
+	    !number_at(column_at(line, COLUMN_INODE), 10, inode))
 		return false;
+	*uid = (unsigned)owner;
 	return local_port == port &&
 	       state == (protocol == IPPROTO_TCP ? STATE_LISTEN : STATE_CLOSE);
 }
