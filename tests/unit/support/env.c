@@ -38,7 +38,8 @@ void test_random_fill(struct test_random *random, void *buffer, size_t size)
 static bool refused(struct test_env *env, size_t size)
 {
 	env->allocations++;
-	if (env->fail_at && env->allocations == env->fail_at)
+	if (env->fail_at && env->allocations >= env->fail_at &&
+	    env->allocations - env->fail_at <= env->fail_span)
 		return true;
 	if (env->fail_ppm && test_random_ppm(&env->random, env->fail_ppm))
 		return true;
@@ -129,6 +130,7 @@ void test_env_fail(struct test_env *env, uint64_t nth)
 {
 	env->allocations = 0;
 	env->fail_at = nth;
+	env->fail_span = 0;
 }
 
 bool test_env_failed(const struct test_env *env)

@@ -27,6 +27,7 @@ struct test_env {
 	uint64_t peak_bytes;
 	uint64_t allocations; /* since test_env_init() or test_env_fail() */
 	uint64_t fail_at;     /* the how-manieth of them fails; 0: none */
+	uint64_t fail_span;   /* and how many more after that one */
 	uint32_t fail_ppm;    /* and besides, this share of all */
 	uint64_t limit_bytes; /* and whatever would go beyond this; 0: no limit */
 	uint64_t failures;    /* refused so far */
