@@ -22,6 +22,8 @@
 #define SEGMENT_SIZE_MAX 1472
 
 #define ARRIVALS 32
+/* Room for a burst while the loop is elsewhere; the host's net.core.rmem_max has the last word. */
+#define RECEIVE_QUEUE_BYTES (1024 * 1024)
 
 struct message {
 	struct hv_udp_departure departure; /* data points into the arena */
@@ -351,9 +353,10 @@ static int configure(struct hv_udp_socket *socket, const struct sockaddr *bind_t
 		     socklen_t bind_size)
 {
 	int fd = socket->source.fd;
-	int on = 1;
+	int on = 1, queue = RECEIVE_QUEUE_BYTES;
 
 	hv_errqueue_enable(fd, socket->family);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &queue, sizeof(queue));
 	setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on));
 	if (bind_to) {
 		if (socket->family == AF_INET) {
