@@ -18,6 +18,14 @@
 /* TTL that Linux gives its packets: the host's own default stands for one hop less. */
 #define HOP_LIMIT_USUAL 64
 
+/*
+ * Up to this size of packet, Ethernet's, a guest that asks not to fragment is taken at its word: it may
+ * be looking for the path's MTU (RFC 8899). Larger ones exist because the guest's wire is so wide, and its kernel
+ * forbids to fragment whatever fits there, unasked (ip(7), IP_MTU_DISCOVER): the host cuts them, as
+ * the guest would have done on an ordinary wire.
+ */
+#define DONT_FRAGMENT_MAX 1500
+
 struct mapping {
 	struct hv_udp_socket socket;
 	struct hv_flow flow; /* source: the guest's endpoint */
@@ -175,6 +183,15 @@ static struct mapping *new_mapping(struct hv_gateway *gateway,
 	return mapping;
 }
 
+/* IPv6 has no such bit: its routers never fragment (RFC 8200 section 4.5). */
+static bool keep_whole(const struct haven_datagram *datagram)
+{
+	size_t headers = (haven_endpoint_is_v4(&datagram->source) ? 20 : 40) + 8;
+	size_t size = datagram->gso_size ? datagram->gso_size : datagram->size;
+
+	return datagram->dont_fragment && headers + size <= DONT_FRAGMENT_MAX;
+}
+
 void hv_udp_departure_of(const struct haven_datagram *datagram,
 			 const struct haven_endpoint *destination,
 			 struct hv_udp_departure *departure)
@@ -184,7 +201,7 @@ void hv_udp_departure_of(const struct haven_datagram *datagram,
 		.data = datagram->data,
 		.size = datagram->size,
 		.gso_size = datagram->gso_size,
-		.dont_fragment = datagram->dont_fragment,
+		.dont_fragment = keep_whole(datagram),
 	};
 	/* The gateway is a hop (RFC 1812 section 5.3.1). */
 	if (datagram->hop_limit != HOP_LIMIT_USUAL && datagram->hop_limit > 1)

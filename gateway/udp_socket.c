@@ -130,6 +130,9 @@ static void read_errors(struct hv_udp_socket *socket)
 	struct hv_net_error error;
 
 	while (hv_errqueue_read(socket->source.fd, &error)) {
+		/* What the host may fragment is nothing for the guest to make smaller. */
+		if (error.kind == HAVEN_ICMP_TOO_BIG && socket->discover != IP_PMTUDISC_DO)
+			continue;
 		if (error.told)
 			socket->failed(socket, &error);
 	}
@@ -147,17 +150,14 @@ static int send_one(struct hv_udp_socket *socket, struct message *message)
 
 /*
  * An error may be about an earlier datagram (ICMP that came meanwhile): the queue is read, and this
- * one tried again. One that is too big for the path is told to the guest, with the size
- * that fits, and still delivered, in fragments: senders that look for the path's MTU learn it, and the
- * others lose nothing.
+ * one tried again. One that is too big for the path and must not be fragmented is lost, as on
+ * a router: the queue has told the guest the size that fits.
  */
 static void send_again(struct hv_udp_socket *socket, struct message *message, int error)
 {
 	struct hv_net_error failure = {.error = error, .local = true};
 
 	read_errors(socket);
-	if (error == EMSGSIZE)
-		set_discover(socket, IP_PMTUDISC_WANT);
 	error = send_one(socket, message);
 	if (error == 0 || error == EMSGSIZE || error == EAGAIN || error == ENOBUFS)
 		return;
