@@ -17,29 +17,27 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return smaller < c ? smaller : c;
 }
 
-/* How many letters to insert, leave out or replace (Levenshtein). */
+/* How many letters to insert, leave out, replace, or swap with the next (Damerau and Levenshtein). */
 static unsigned distance(const char *a, const char *b)
 {
-	unsigned row[WORD_MAX + 1];
+	unsigned d[WORD_MAX + 1][WORD_MAX + 1]; /* of the first i letters of a, j of b */
 	size_t length_a = strlen(a), length_b = strlen(b);
 
 	if (length_a > WORD_MAX || length_b > WORD_MAX)
 		return WORD_MAX;
-	for (unsigned j = 0; j <= length_b; j++)
-		row[j] = j;
+	for (size_t j = 0; j <= length_b; j++)
+		d[0][j] = (unsigned)j;
 	for (size_t i = 1; i <= length_a; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = (unsigned)i;
+		d[i][0] = (unsigned)i;
 		for (size_t j = 1; j <= length_b; j++) {
-			unsigned above = row[j];
-
-			row[j] = min3(above + 1, row[j - 1] + 1,
-				      diagonal + (a[i - 1] != b[j - 1]));
-			diagonal = above;
+			d[i][j] = min3(d[i - 1][j] + 1, d[i][j - 1] + 1,
+				       d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+			    d[i - 2][j - 2] + 1 < d[i][j])
+				d[i][j] = d[i - 2][j - 2] + 1;
 		}
 	}
-	return row[length_b];
+	return d[length_a][length_b];
 }
 
 const char *hv_nearest(const char *word, const char *(*names)(const void *user, size_t i),
