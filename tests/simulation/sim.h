@@ -4,6 +4,7 @@
  *
  *	simulation.c	seeds, replay, the report of a failure
  *	sim_plan.c	what a seed stands for: hosts, wires, limits, programs
+ *	sim_path.c	a wire with a router in its middle, and a path MTU that changes
  *	sim_world.c	makes it, and turns it step by step
  *	sim_end.c	one end of a stream: sends, receives, checks every byte
  *	sim_flow.c	who connects to whom; listeners and forwarder
@@ -27,8 +28,9 @@
 
 enum {
 	SIM_HOSTS_MAX = 4,
-	SIM_ENDS_MAX = 256,
-	SIM_FLOWS_MAX = 24,
+	SIM_ENDS_MAX = 1024,
+	SIM_FLOWS_MAX = 200,
+	SIM_FLOWS_FEW = 24,
 	SIM_REQUESTS_MAX = 64,
 	SIM_SENDERS_MAX = 4,
 	SIM_STREAM_PORT = 80,	/* the listeners' */
@@ -44,6 +46,7 @@ struct sim_wire_plan {
 	uint32_t mtu;
 	unsigned offloads;
 	unsigned queue_packets;
+	bool path;	       /* with a router in its middle */
 	bool fault_a, fault_b; /* a wrapper at the hub's end, at the other */
 	struct haven_fault in_a, out_a, in_b, out_b;
 };
@@ -118,6 +121,7 @@ enum sim_flow_kind {
 	SIM_FLOW_CLOSED_PORT,
 	SIM_FLOW_NO_HOST,
 	SIM_FLOW_FORWARDED, /* to an address behind host 0's forwarder */
+	SIM_FLOW_CROSSING,  /* two clients connect to each other: simultaneous open */
 };
 
 struct sim_flow {
@@ -125,6 +129,7 @@ struct sim_flow {
 	unsigned client, server;
 	bool v6;
 	uint16_t port;
+	uint16_t own_port; /* of a crossing one */
 	uint64_t start_ns;
 	bool started;
 	struct sim_end *end;
@@ -147,6 +152,19 @@ struct sim_sender {
 	uint64_t next_ns;
 	struct sockaddr_storage to;
 	socklen_t to_length;
+};
+
+/* A wire with a router in its middle. */
+struct sim_path {
+	struct sim *sim;
+	unsigned wire;
+	uint32_t mtu;	   /* of the other side */
+	uint64_t until_ns; /* it changes until then */
+	struct sim_path_end {
+		struct sim_path *path;
+		bool far;
+		struct haven_link *link;
+	} ends[2];
 };
 
 struct sim_host {
@@ -173,7 +191,8 @@ struct sim {
 	struct sim_flow flows[SIM_FLOWS_MAX];
 	struct sim_request requests[SIM_REQUESTS_MAX];
 	struct sim_sender senders[SIM_SENDERS_MAX];
-	uint64_t steps, steps_here; /* all; without time going on */
+	struct sim_path paths[SIM_HOSTS_MAX]; /* by wire */
+	uint64_t steps, steps_here;	      /* all; without time going on */
 	uint64_t progress_ns;
 	uint64_t bytes;	 /* that arrived and were right */
 	uint64_t frames; /* that crossed */
@@ -182,6 +201,10 @@ struct sim {
 /* --- sim_plan.c --- */
 void sim_plan_draw(struct sim *sim);
 void sim_plan_print(const struct sim *sim);
+
+/* --- sim_path.c --- */
+int sim_path_make(struct sim *sim, unsigned wire, const struct haven_link_config *config,
+		  struct haven_link **out_a, struct haven_link **out_b);
 
 /* --- sim_world.c --- */
 void sim_world_make(struct sim *sim);
@@ -221,6 +244,8 @@ uint64_t sim_datagrams_next(const struct sim *sim);
 void sim_datagram_ready(struct sim *sim, unsigned host, struct haven_socket *socket);
 
 /* --- sim_check.c --- */
+/* Plan, ends and hosts, as they are now. */
+void sim_report(const struct sim *sim);
 /* Report and end the process. */
 void sim_fail(const struct sim *sim, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));

@@ -29,17 +29,20 @@ static void print_ends(const struct sim *sim)
 	static const char *const manners[] = {"polite", "aborts", "closes", "lingers zero",
 					      "stops reading"};
 
+	static const char *const kinds[] = {"client", "client of nobody", "client of no host",
+					    "forwarded client", "crossing client"};
+
 	for (unsigned i = 0; i < sim->end_count; i++) {
 		const struct sim_end *end = &sim->ends[i];
 
 		fprintf(stderr,
 			"  end %u host %u %s %s%s%s, %s%s%s%s: sent %" PRIu64 "/%" PRIu64
 			" received %" PRIu64 " peer %d error %d silent %.3f s\n",
-			i, end->host, end->flow ? "client" : "server", manners[end->manner],
-			end->zero_copy ? " zero-copy" : "", end->sink ? " sink" : "",
-			sim_fate_name(end->fate), end->connected ? " connected" : "",
-			end->shut ? " shut" : "", end->eof ? " eof" : "", end->sent,
-			end->to_send, end->received,
+			i, end->host, end->flow ? kinds[end->flow->kind] : "server",
+			manners[end->manner], end->zero_copy ? " zero-copy" : "",
+			end->sink ? " sink" : "", sim_fate_name(end->fate),
+			end->connected ? " connected" : "", end->shut ? " shut" : "",
+			end->eof ? " eof" : "", end->sent, end->to_send, end->received,
 			end->peer ? (int)(end->peer - sim->ends) : -1, end->error,
 			(double)(sim->now_ns - end->progress_ns) / 1e9);
 	}
@@ -77,6 +80,13 @@ static void print_hosts(const struct sim *sim)
 	}
 }
 
+void sim_report(const struct sim *sim)
+{
+	sim_plan_print(sim);
+	print_ends(sim);
+	print_hosts(sim);
+}
+
 void sim_fail(const struct sim *sim, const char *format, ...)
 {
 	va_list args;
@@ -87,9 +97,7 @@ void sim_fail(const struct sim *sim, const char *format, ...)
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fprintf(stderr, "\n");
-	sim_plan_print(sim);
-	print_ends(sim);
-	print_hosts(sim);
+	sim_report(sim);
 	_exit(1);
 }
 

@@ -178,6 +178,9 @@ static void draw_flow(struct sim *sim, struct sim_flow *flow)
 	case 2:
 		flow->server = flow->client; /* to itself */
 		break;
+	case 6:
+		flow->kind = SIM_FLOW_CROSSING;
+		break;
 	case 3:
 	case 4:
 	case 5:
@@ -195,10 +198,33 @@ static void draw_flow(struct sim *sim, struct sim_flow *flow)
 	}
 }
 
+/* The other one of two that connect to each other. */
+static void draw_crossing(struct sim *sim, struct sim_flow *flow, struct sim_flow *other)
+{
+	flow->own_port = (uint16_t)(10000 + 2 * (flow - sim->flows));
+	flow->port = flow->own_port + 1;
+	*other = *flow;
+	other->client = flow->server;
+	other->server = flow->client;
+	other->own_port = flow->port;
+	other->port = flow->own_port;
+	if (test_random_one_in(&sim->random, 2))
+		other->start_ns += test_random_below(&sim->random, 100 * SIM_MS);
+}
+
 void sim_flows_draw(struct sim *sim)
 {
-	for (unsigned i = 0; i < sim->plan.flows; i++)
+	for (unsigned i = 0; i < sim->plan.flows; i++) {
 		draw_flow(sim, &sim->flows[i]);
+		if (sim->flows[i].kind != SIM_FLOW_CROSSING)
+			continue;
+		if (i + 1 == sim->plan.flows) {
+			sim->flows[i].kind = SIM_FLOW_LISTENER;
+			break;
+		}
+		draw_crossing(sim, &sim->flows[i], &sim->flows[i + 1]);
+		i++;
+	}
 }
 
 static socklen_t destination(const struct sim *sim, const struct sim_flow *flow,
@@ -227,6 +253,10 @@ static socklen_t destination(const struct sim *sim, const struct sim_flow *flow,
 
 static bool may_fail_at_once(const struct sim *sim, const struct sim_flow *flow, int error)
 {
+	/* The forwarder holds the other one's request for the same two ends. */
+	if (flow->kind == SIM_FLOW_CROSSING && sim->plan.host[0].forwarder &&
+	    error == -EADDRINUSE)
+		return true;
 	if (sim->plan.trouble)
 		return error == -ENOMEM || error == -EMFILE || error == -ENOBUFS ||
 		       error == -EHOSTUNREACH || error == -ENETUNREACH;
@@ -243,13 +273,15 @@ static void start(struct sim *sim, struct sim_flow *flow)
 
 	flow->started = true;
 	error = haven_socket(stack, flow->v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0, &socket);
-	if (!error && test_random_one_in(&sim->random, 5)) {
-		uint16_t port = (uint16_t)test_random_range(&sim->random, 1000, 65535);
+	if (!error && (flow->own_port || test_random_one_in(&sim->random, 5))) {
+		uint16_t port =
+			flow->own_port ? flow->own_port
+				       : (uint16_t)test_random_range(&sim->random, 1000, 65535);
 
 		length = sim_host_address(sim, flow->client, flow->server, flow->v6, port,
 					  &local);
 		error = haven_bind(socket, (struct sockaddr *)&local, length);
-		if (error == -EADDRINUSE)
+		if (error == -EADDRINUSE && !flow->own_port)
 			error = 0;
 	}
 	if (!error) {

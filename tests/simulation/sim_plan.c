@@ -72,6 +72,9 @@ static void draw_wire(struct sim *sim, struct sim_wire_plan *wire)
 	wire->queue_packets = one_in(sim, 3) && sim->plan.weather != SIM_PERFECT
 				      ? (unsigned)log_uniform(sim, 4, 1024)
 				      : 0;
+	wire->path = one_in(sim, 5);
+	if (wire->path)
+		wire->offloads = 0;
 	if (sim->plan.weather == SIM_PERFECT)
 		return;
 	wire->fault_b = one_in(sim, 2);
@@ -117,7 +120,7 @@ void sim_plan_draw(struct sim *sim)
 
 	plan->weather = (enum sim_weather)below(sim, 4);
 	plan->hosts = one_in(sim, 3) ? 2 + (unsigned)below(sim, SIM_HOSTS_MAX - 1) : 2;
-	plan->flows = 1 + (unsigned)below(sim, one_in(sim, 3) ? SIM_FLOWS_MAX : 5);
+	plan->flows = 1 + (unsigned)below(sim, one_in(sim, 3) ? SIM_FLOWS_FEW : 5);
 	plan->senders = (unsigned)below(sim, SIM_SENDERS_MAX);
 	plan->v6 = one_in(sim, 2);
 	plan->v4 = !plan->v6 || one_in(sim, 2);
@@ -127,6 +130,12 @@ void sim_plan_draw(struct sim *sim)
 	plan->start_ns = one_in(sim, 4) ? 0 : below(sim, UINT64_C(1) << below(sim, 61));
 	plan->calm_ns = plan->start_ns + (plan->trouble ? 30 * SIM_SECOND : 0);
 	plan->stream_bytes_max = bytes_max[plan->weather];
+	if (one_in(sim, 40)) { /* a crowd */
+		plan->flows = (unsigned)below(sim, SIM_FLOWS_MAX);
+		plan->stream_bytes_max = 2000;
+	} else if (plan->weather == SIM_PERFECT && one_in(sim, 20)) {
+		plan->stream_bytes_max = 8 << 20;
+	}
 	for (unsigned i = 0; i < plan->hosts; i++)
 		draw_host(sim, &plan->host[i]);
 	for (unsigned i = 1; i < plan->hosts; i++)
@@ -165,8 +174,8 @@ void sim_plan_print(const struct sim *sim)
 	for (unsigned i = 1; i < plan->hosts; i++) {
 		const struct sim_wire_plan *w = &plan->wire[i];
 
-		fprintf(stderr, "  wire 0-%u: mtu %u offloads %u queue %u\n", i, w->mtu,
-			w->offloads, w->queue_packets);
+		fprintf(stderr, "  wire 0-%u: mtu %u offloads %u queue %u%s\n", i, w->mtu,
+			w->offloads, w->queue_packets, w->path ? " router" : "");
 		if (w->fault_a) {
 			print_fault("0 in ", &w->in_a);
 			print_fault("0 out", &w->out_a);

@@ -134,8 +134,11 @@ static void make_wire(struct sim *sim, unsigned index)
 	haven_link_config_init(&config);
 	config.mtu = plan->mtu;
 	config.offloads = plan->offloads;
-	must(sim, haven_link_pair(a, b, &config, plan->queue_packets, &link_a, &link_b),
-	     "haven_link_pair");
+	if (plan->path)
+		must(sim, sim_path_make(sim, index, &config, &link_a, &link_b), "a path");
+	else
+		must(sim, haven_link_pair(a, b, &config, plan->queue_packets, &link_a, &link_b),
+		     "haven_link_pair");
 	if (plan->fault_a)
 		must(sim, haven_link_fault(a, link_a, &plan->in_a, &plan->out_a, &link_a),
 		     "haven_link_fault");

@@ -34,8 +34,6 @@ static void run(uint64_t seed, bool verbose, const char *capture)
 	sim->capture = capture;
 	test_random_init(&sim->random, seed * UINT64_C(0x2545f4914f6cdd1d));
 	sim_plan_draw(sim);
-	if (verbose)
-		sim_plan_print(sim);
 	sim_world_make(sim);
 	end_ns = sim->now_ns + RUN_MINUTES_MAX * SIM_MINUTE;
 	while (!sim_check_done(sim)) {
@@ -47,11 +45,13 @@ static void run(uint64_t seed, bool verbose, const char *capture)
 	sim_listeners_close(sim);
 	sim_datagrams_close(sim);
 	sim_check_quiet(sim);
-	if (verbose)
+	if (verbose) {
+		sim_report(sim);
 		fprintf(stderr,
 			"%" PRIu64 " steps, %" PRIu64 " frames, %" PRIu64 " bytes, %.3f s\n",
 			sim->steps, sim->frames, sim->bytes,
 			(double)(sim->now_ns - sim->plan.start_ns) / 1e9);
+	}
 	sim_world_destroy(sim);
 	free(sim);
 }
