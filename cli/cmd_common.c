@@ -18,6 +18,7 @@ int hv_cmd_settings(enum hv_command command, int argc, char **argv,
 	int index;
 
 	hv_settings_init(settings);
+	settings->started_ns = hv_session_clock_ns();
 	hv_log_init(log, STDERR_FILENO, HV_LOG_WARNING);
 	index = hv_options_parse(hv_settings_options, hv_settings_option_count, command, argc,
 				 argv, settings, error);

@@ -40,6 +40,7 @@ struct hv_settings {
 	size_t publication_count;
 	bool publish_auto;
 	enum hv_log_level level;
+	uint64_t started_ns; /* set by who reads the clock */
 	bool help;
 };
 

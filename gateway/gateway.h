@@ -39,6 +39,7 @@ struct hv_gateway_config {
 	const char *capture_path; /* write packets to this file; NULL: not */
 	bool impaired;
 	struct haven_fault fault_in, fault_out; /* towards the guest, from the guest */
+	uint64_t started_ns; /* when haven was (hv_session_clock_ns): for the log */
 };
 
 struct hv_gateway {

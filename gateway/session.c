@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gateway/publish.h"
@@ -23,6 +24,14 @@ struct session {
 	struct hv_source signals;
 	bool ended;
 };
+
+uint64_t hv_session_clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * HV_NS_PER_S + (uint64_t)now.tv_nsec;
+}
 
 void hv_session_raise_limits(void)
 {
@@ -87,9 +96,38 @@ static int start(struct session *session, const struct hv_gateway_config *config
 		failed = watch_signals(session);
 	if (failed == 0 && config->publish_auto)
 		failed = hv_publish_auto_start(gateway, wire->diag_fd);
-	if (failed == 0)
-		hv_guest_release(session->guest);
-	return failed;
+	if (failed < 0)
+		return failed;
+	hv_log_line(config->log, HV_LOG_DEBUG, "network ready in %.1f ms",
+		    (double)(hv_session_clock_ns() - config->started_ns) / HV_NS_PER_MS);
+	hv_guest_release(session->guest);
+	return 0;
+}
+
+static void tell_impaired(const struct hv_gateway *gateway, const char *direction,
+			  const struct haven_fault_counters *counters)
+{
+	hv_log_notice(gateway->log,
+		      "impaired %s: %llu packets, %llu lost, %llu duplicated, "
+		      "%llu reordered, %llu corrupted, %llu overflowed",
+		      direction, (unsigned long long)counters->packets,
+		      (unsigned long long)counters->lost,
+		      (unsigned long long)counters->duplicated,
+		      (unsigned long long)counters->reordered,
+		      (unsigned long long)counters->corrupted,
+		      (unsigned long long)counters->overflowed);
+}
+
+/* How bad the network was. "in" is towards the guest here; for the link it is towards the stack. */
+static void tell_impairment(const struct hv_gateway *gateway)
+{
+	struct haven_fault_counters from_guest, to_guest;
+
+	if (!gateway->fault)
+		return;
+	haven_link_fault_counters(gateway->fault, &from_guest, &to_guest);
+	tell_impaired(gateway, "in", &to_guest);
+	tell_impaired(gateway, "out", &from_guest);
 }
 
 static int run(struct session *session, struct hv_gateway_error *error)
@@ -104,6 +142,7 @@ static int run(struct session *session, struct hv_gateway_error *error)
 		}
 	}
 	hv_gateway_drain(session->gateway, DRAIN_NS);
+	tell_impairment(session->gateway);
 	return hv_guest_status(session->guest);
 }
 

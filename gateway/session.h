@@ -18,6 +18,9 @@
 int hv_session_run(struct hv_gateway *gateway, struct hv_guest *guest,
 		   const struct hv_gateway_config *config, struct hv_gateway_error *error);
 
+/* CLOCK_MONOTONIC, for hv_gateway_config. */
+uint64_t hv_session_clock_ns(void);
+
 /* As many open files as this user may have; what the guest has is not changed. Call after hv_guest_start. */
 void hv_session_raise_limits(void);
 
