@@ -1,6 +1,7 @@
 /*
  * haven: the command. Finds the sub-command; each has a file of its own.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,47 +35,84 @@ static void usage(FILE *out)
 	for (size_t i = 0; i < SUB_COMMANDS; i++)
 		fprintf(out, "  haven %-34s %s\n", sub_commands[i].usage, sub_commands[i].help);
 	fputs("\n"
-	      "'haven COMMAND --help' lists the options of each; 'haven --version' tells which haven\n"
-	      "this is; haven(1) is the manual.\n",
+	      "'haven COMMAND --help' (or 'haven help COMMAND') lists the options of each;\n"
+	      "'haven --version' tells which haven this is; haven(1) is the manual.\n",
 	      out);
 }
 
-static const char *sub_command_name(const void *user, size_t i)
+/* What can stand first. */
+static const char *first_word(const void *user, size_t i)
 {
+	static const char *const others[] = {"help", "--help", "--version", NULL};
+
 	(void)user;
-	return i < SUB_COMMANDS ? sub_commands[i].name : NULL;
+	return i < SUB_COMMANDS ? sub_commands[i].name : others[i - SUB_COMMANDS];
+}
+
+static const struct sub_command *find(const char *word)
+{
+	for (size_t i = 0; i < SUB_COMMANDS; i++) {
+		if (strcmp(word, sub_commands[i].name) == 0)
+			return &sub_commands[i];
+	}
+	return NULL;
 }
 
 static int unknown(const char *word)
 {
-	const char *near = hv_nearest(word, sub_command_name, NULL);
+	const char *near = hv_nearest(word, first_word, NULL);
 	struct hv_log log;
 
 	hv_log_init(&log, STDERR_FILENO, HV_LOG_WARNING);
-	hv_log_line(&log, HV_LOG_ERROR,
-		    "unknown %s '%.200s'%s%s%s; 'haven --help' lists what there is",
-		    word[0] == '-' ? "option" : "command", word, near ? "; did you mean '" : "",
+	hv_log_line(&log, HV_LOG_ERROR, "unknown %s '%.200s'; %s%s%s",
+		    word[0] == '-' ? "option" : "command", word,
+		    near ? "did you mean '" : "'haven --help' lists what there is",
 		    near ? near : "", near ? "'?" : "");
 	return HV_EXIT_FAILED;
 }
 
-int main(int argc, char **argv)
+/* haven help [COMMAND], which is also haven COMMAND --help. */
+static int help(const char *word)
 {
+	char option[] = "--help";
+	const struct sub_command *sub_command = word ? find(word) : NULL;
+	char *argv[] = {option, option, NULL};
+
+	if (sub_command)
+		return sub_command->run(2, argv);
+	if (word)
+		return unknown(word);
+	usage(stdout);
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	const struct sub_command *sub_command;
+
 	if (argc < 2) {
 		usage(stderr);
 		return HV_EXIT_FAILED;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		usage(stdout);
-		return 0;
-	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return help(NULL);
+	if (strcmp(argv[1], "help") == 0)
+		return help(argv[2]);
 	if (strcmp(argv[1], "--version") == 0) {
 		puts("haven " HAVEN_VERSION);
 		return 0;
 	}
-	for (size_t i = 0; i < SUB_COMMANDS; i++) {
-		if (strcmp(argv[1], sub_commands[i].name) == 0)
-			return sub_commands[i].run(argc - 1, argv + 1);
-	}
-	return unknown(argv[1]);
+	sub_command = find(argv[1]);
+	return sub_command ? sub_command->run(argc - 1, argv + 1) : unknown(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	int status = run(argc, argv);
+
+	/* Help that could not be written was not shown. */
+	if (fflush(stdout) == 0 || status != 0)
+		return status;
+	fprintf(stderr, "haven: error: cannot write to standard output: %s\n", strerror(errno));
+	return HV_EXIT_FAILED;
 }

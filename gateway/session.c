@@ -107,6 +107,8 @@ static int start(struct session *session, const struct hv_gateway_config *config
 static void tell_impaired(const struct hv_gateway *gateway, const char *direction,
 			  const struct haven_fault_counters *counters)
 {
+	if (counters->packets == 0)
+		return; /* a direction that is left alone is not counted */
 	hv_log_notice(gateway->log,
 		      "impaired %s: %llu packets, %llu lost, %llu duplicated, "
 		      "%llu reordered, %llu corrupted, %llu overflowed",

@@ -64,6 +64,8 @@ static void a_wrong_word_is_named(void **state)
 	} cases[] = {
 		{"--publsh 80", "did you mean '--publish'"},
 		{"--ipv4", "did you mean '--ipv4-only'"},
+		{"--dsn none", "did you mean '--dns'"},
+		{"--pub=80", "did you mean '--publish'"},
 		{"--xyzzy", "unknown option '--xyzzy'"},
 		{"-x", "unknown option '-x'"},
 		{"-4x", "unknown option '-x'"},
