@@ -6,6 +6,7 @@
 
 #include "tcp/tcp_congestion.h"
 #include "tcp/tcp_output.h"
+#include "tcp/tcp_sack.h"
 #include "tcp/tcp_send.h"
 #include "tcp/tcp_state.h"
 #include "tcp/tcp_timer.h"
@@ -190,16 +191,19 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	conn->retries = 0;
 	conn->soft_error = 0;
 	conn->progress_ns = hv_tcp_now(conn);
-	if (conn->in_recovery) {
+	if (conn->sack_ok) {
+		hv_tcp_sack_ack(conn, options, acked);
+	} else if (conn->in_recovery) {
 		recovery_ack(conn, acked);
 	} else {
 		conn->dup_acks = 0;
 		if (conn->cwnd_limited || conn->loss_recovery)
 			conn->congestion->acked(conn, acked);
-		if (hv_seq_geq(ack, conn->recover)) {
-			conn->loss_recovery = false;
-			conn->recover = ack; /* never half a sequence space behind */
-		}
+	}
+	if (!conn->in_recovery && hv_seq_geq(ack, conn->recover)) {
+		conn->loss_recovery = false;
+		conn->recover = ack; /* never half a sequence space behind */
+		conn->rack_round = hv_seq_max(conn->rack_round, ack);
 	}
 	if (conn->snd_una == conn->snd_max) {
 		conn->timing = false;
@@ -235,8 +239,15 @@ enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct h
 	}
 	if (window_changed)
 		hv_tcp_mark(conn);
-	else if (!d->payload_len && conn->snd_una != conn->snd_max && !conn->probing &&
-		 !(d->tcp_flags & HV_TCP_FIN))
+	if (conn->sack_ok) {
+		if (options->sack_count)
+			hv_tcp_sack_ack(conn, options, 0);
+		return HV_TCP_ACK_OK;
+	}
+	if (window_changed)
+		return HV_TCP_ACK_OK;
+	if (!d->payload_len && conn->snd_una != conn->snd_max && !conn->probing &&
+	    !(d->tcp_flags & HV_TCP_FIN))
 		duplicate_ack(conn); /* as RFC 5681 section 2 defines it */
 	return HV_TCP_ACK_OK;
 }

@@ -8,6 +8,7 @@
 #include "tcp/tcp_listen.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_receive.h"
+#include "tcp/tcp_scoreboard.h"
 #include "tcp/tcp_timer.h"
 
 /* The receive limit begins here and grows while the reader keeps pace (hv_tcp_reader_took). */
@@ -68,7 +69,7 @@ void hv_tcp_conn_prepare(struct hv_tcp_conn *conn)
 
 	conn->iss = hv_tcp_isn(tcp->core, &conn->tuple);
 	conn->snd_una = conn->snd_nxt = conn->snd_max = conn->snd_small = conn->iss;
-	conn->recover = conn->iss;
+	conn->recover = conn->rack_round = conn->iss;
 	conn->ts_offset = hv_tcp_timestamp_offset(tcp->core, &conn->tuple);
 	conn->rcv_mss = hv_tcp_mss_offer(tcp, &conn->tuple.remote);
 	conn->rcv_wscale = hv_tcp_window_scale_for(tcp->config.receive_buffer_bytes);
@@ -88,6 +89,7 @@ static void detach(struct hv_tcp_conn *conn)
 	hv_timer_cancel(&core->wheel, &conn->timer);
 	memset(conn->deadlines, 0, sizeof(conn->deadlines));
 	hv_tcp_reassembly_clear(conn);
+	hv_tcp_sent_clear(conn);
 	hv_ring_finish(&conn->send, core);
 	conn->send_syn = false;
 	conn->ack_now = false;

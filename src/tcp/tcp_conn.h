@@ -57,6 +57,7 @@ enum hv_tcp_state {
 /* Deadlines of a connection; 0 in conn->deadlines means not set. */
 enum hv_tcp_deadline {
 	HV_TCP_DEADLINE_RETRANSMIT,  /* RTO, SYN retry, or (probing) zero-window probe */
+	HV_TCP_DEADLINE_REORDER,     /* RFC 8985: what is late now is lost then */
 	HV_TCP_DEADLINE_DELAYED_ACK, /* RFC 9293 section 3.8.6.3 */
 	HV_TCP_DEADLINE_KEEPALIVE,   /* RFC 9293 section 3.8.4 */
 	HV_TCP_DEADLINE_CLOSE,	     /* FIN-WAIT-2 without owner */
@@ -65,6 +66,7 @@ enum hv_tcp_deadline {
 };
 
 struct hv_tcp_congestion_ops;
+struct hv_tcp_sent;  /* tcp_scoreboard.h */
 struct hv_tcp_block; /* tcp_reassembly.c */
 
 enum {
@@ -190,8 +192,19 @@ struct hv_tcp_conn {
 	const struct hv_tcp_congestion_ops *congestion;
 	uint32_t cwnd, ssthresh;
 	uint32_t cwnd_acked; /* bytes acknowledged since cwnd last grew (RFC 3465) */
-	uint32_t recover;    /* RFC 6582: snd_max when loss was found */
-	uint32_t prior_cwnd, prior_ssthresh;
+	uint32_t recover;    /* snd_max when loss was found (RFC 6582, 6675) */
+
+	/* Loss recovery with SACK: tcp_scoreboard.c, RFC 8985, RFC 6937. */
+	struct hv_tcp_sent *sent_first, *sent_last;	 /* what is under way, by sequence */
+	uint32_t sacked_bytes, lost_bytes;		 /* of it */
+	uint32_t recover_flight, prr_delivered, prr_out; /* RFC 6937: bytes */
+	uint32_t rack_end, rack_highest; /* of what arrived: the last one sent; the highest */
+	uint32_t rack_round;		 /* a D-SACK counts once until this is acknowledged */
+	uint64_t rack_time_ns, rack_rtt_ns; /* when that last one was sent; how long it took */
+	uint64_t min_rtt_ns;		    /* 0: not measured yet */
+	uint8_t rack_multiplier,
+		rack_persist;	   /* section 6.2.1: quarters of min_rtt_ns beyond one */
+	bool rack_any, reordering; /* anything arrived yet; anything was ever out of order */
 
 	/* RFC 6298. */
 	uint32_t rtt_seq; /* the ACK of this ends the timing */

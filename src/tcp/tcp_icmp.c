@@ -5,6 +5,7 @@
  */
 #include "tcp/tcp_conn.h"
 #include "tcp/tcp_options.h"
+#include "tcp/tcp_send.h"
 
 /* RFC 1191, RFC 8201: ip/ knows the path's MTU already. */
 static void too_big(struct hv_tcp_conn *conn)
@@ -15,7 +16,7 @@ static void too_big(struct hv_tcp_conn *conn)
 	if (conn->mss >= before || !hv_tcp_is_synchronized(conn))
 		return;
 	/* What was too big never arrived; it is no sign of congestion: send it again, smaller. */
-	conn->snd_nxt = conn->snd_una;
+	hv_tcp_send_again(conn);
 	conn->timing = false;
 	hv_tcp_mark(conn);
 }

@@ -6,6 +6,7 @@
 
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_receive.h"
+#include "tcp/tcp_scoreboard.h"
 #include "tcp/tcp_timer.h"
 #include "wire/checksum.h"
 
@@ -138,6 +139,10 @@ static void note_sent(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uin
 	}
 	if (size && size % conn->mss)
 		conn->snd_small = end;
+	if (conn->sack_ok && !(flags & HV_TCP_SYN)) {
+		hv_tcp_sent_note(conn, seq, end);
+		conn->prr_out += size;
+	}
 	if (seq == conn->snd_nxt)
 		conn->snd_nxt = end;
 	conn->snd_max = hv_seq_max(conn->snd_max, end);

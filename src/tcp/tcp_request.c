@@ -126,7 +126,7 @@ struct hv_tcp_conn *hv_tcp_conn_from_syn(struct hv_tcp *tcp, const struct hv_tup
 		/* RFC 6191: beyond all that the connection before it sent. */
 		conn->iss = *syn->iss_floor + 65536 + hv_random_below(tcp->core, 65536);
 		conn->snd_una = conn->snd_nxt = conn->snd_max = conn->iss;
-		conn->snd_small = conn->recover = conn->iss;
+		conn->snd_small = conn->recover = conn->rack_round = conn->iss;
 	}
 	conn->state = HV_TCP_SYN_RECEIVED;
 	conn->passive = true;

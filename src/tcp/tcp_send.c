@@ -7,6 +7,7 @@
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_receive.h"
+#include "tcp/tcp_scoreboard.h"
 #include "tcp/tcp_timer.h"
 
 #define OVERRIDE_NS (200 * HV_TCP_MS) /* RFC 9293 section 3.8.6.2.1: 0.1 to 1 s */
@@ -34,7 +35,7 @@ static uint32_t congestion_room(const struct hv_tcp_conn *conn)
 	uint32_t window = conn->cwnd, flight = hv_tcp_flight(conn);
 
 	/* Limited transmit, RFC 3042: new data for the first two duplicate ACKs. */
-	if (!conn->in_recovery && conn->dup_acks > 0 && conn->dup_acks < 3)
+	if (!conn->sack_ok && !conn->in_recovery && conn->dup_acks > 0 && conn->dup_acks < 3)
 		window += conn->dup_acks * (uint32_t)conn->mss;
 	return window > flight ? window - flight : 0;
 }
@@ -147,11 +148,47 @@ static void send_syn(struct hv_tcp_conn *conn)
 		hv_tcp_arm_retransmit(conn);
 }
 
+/* What is lost goes first. Returns 0, or why it did not leave. */
+static int send_lost(struct hv_tcp_conn *conn)
+{
+	while (conn->lost_bytes) {
+		uint32_t room = congestion_room(conn), most = packet_payload_max(conn), size;
+		struct hv_tcp_sent *sent;
+		uint8_t flags = HV_TCP_ACK;
+		int status;
+
+		if (room < conn->mss && hv_tcp_flight(conn) > 0)
+			break;
+		room -= room % conn->mss;
+		most = room < most ? room : most;
+		sent = hv_tcp_sent_next_lost(conn, most ? most : conn->mss);
+		if (!sent)
+			return -ENOMEM;
+		size = sent->end - sent->seq;
+		if (hv_seq_gt(sent->end, hv_tcp_send_end(conn))) {
+			size--;
+			flags |= HV_TCP_FIN;
+		}
+		status = hv_tcp_transmit(conn, sent->seq, size, flags);
+		if (status < 0)
+			return status;
+	}
+	return 0;
+}
+
 /* Returns false when the link would take no more. */
 static bool send_data(struct hv_tcp_conn *conn)
 {
 	struct grant grant;
 
+	if (conn->lost_bytes) {
+		int status = send_lost(conn);
+
+		if (status < 0 && !send_failed(conn, status))
+			return status != -EAGAIN;
+		if (conn->lost_bytes)
+			return true; /* the congestion window is full of it */
+	}
 	conn->cwnd_limited = false;
 	for (;;) {
 		uint8_t flags = HV_TCP_ACK;
@@ -219,6 +256,17 @@ void hv_tcp_retransmit(struct hv_tcp_conn *conn)
 		hv_tcp_transmit(conn, conn->snd_una, size, flags);
 }
 
+void hv_tcp_send_again(struct hv_tcp_conn *conn)
+{
+	/* Without SACK, or where memory for a record was missing, the window begins anew. */
+	if (!conn->sent_first || conn->sent_first->seq != conn->snd_una) {
+		hv_tcp_sent_clear(conn);
+		conn->snd_nxt = conn->snd_una;
+		return;
+	}
+	hv_tcp_sent_lose_all(conn);
+}
+
 bool hv_tcp_send_held_back(struct hv_tcp_conn *conn)
 {
 	if (peer_room(conn) == 0 && hv_seq_gt(hv_tcp_send_end(conn), conn->snd_nxt))
@@ -234,6 +282,7 @@ void hv_tcp_send_probe(struct hv_tcp_conn *conn)
 	/* RFC 9293 section 3.8.6.1: one octet of new data beyond the closed window. */
 	if (hv_tcp_transmit(conn, conn->snd_una, 1, HV_TCP_ACK) == 0)
 		conn->snd_nxt = conn->snd_una; /* the window must open before it counts */
+	hv_tcp_sent_clear(conn);
 	hv_tcp_disarm(conn, HV_TCP_DEADLINE_RETRANSMIT);
 	hv_tcp_arm_persist(conn, conn->rto_ns << conn->backoff);
 }

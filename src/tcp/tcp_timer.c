@@ -7,6 +7,7 @@
 #include "tcp/tcp_congestion.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
+#include "tcp/tcp_sack.h"
 #include "tcp/tcp_send.h"
 
 #define ORPHAN_PROBE_NS \
@@ -130,7 +131,7 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 		conn->loss_recovery = true;
 		conn->in_recovery = false;
 		conn->dup_acks = 0;
-		conn->snd_nxt = conn->snd_una; /* all of it again */
+		hv_tcp_send_again(conn);
 		hv_tcp_mark(conn);
 	}
 	hv_tcp_arm_retransmit(conn);
@@ -176,6 +177,9 @@ static void fired(struct hv_tcp_conn *conn, enum hv_tcp_deadline which)
 	switch (which) {
 	case HV_TCP_DEADLINE_RETRANSMIT:
 		retransmit_fired(conn);
+		break;
+	case HV_TCP_DEADLINE_REORDER:
+		hv_tcp_sack_reorder_fired(conn);
 		break;
 	case HV_TCP_DEADLINE_DELAYED_ACK:
 		conn->ack_now = true;

@@ -1,0 +1,105 @@
+/*
+ * RACK (RFC 8985 section 6): a packet is lost when one that was sent later has arrived and a
+ * reordering window has passed since. Sequence numbers, and how many duplicate ACKs came, do not matter,
+ * so that lost retransmissions are found too, and reordering is not taken for loss.
+ */
+#include "tcp/tcp_rack.h"
+
+#include "tcp/tcp_timer.h"
+
+enum {
+	DUP_THRESHOLD = 3,   /* as long as nothing was ever reordered: section 6.2 step 4 */
+	MULTIPLIER_MAX = 64, /* of a quarter of the least round trip; SRTT bounds it anyway */
+	PERSIST_RECOVERIES = 16, /* section 6.2.1 */
+};
+
+static bool is_later(uint64_t time_ns, uint32_t end, uint64_t other_ns, uint32_t other_end)
+{
+	return time_ns > other_ns || (time_ns == other_ns && hv_seq_gt(end, other_end));
+}
+
+void hv_tcp_rack_delivered(struct hv_tcp_conn *conn, const struct hv_tcp_sent *sent)
+{
+	uint64_t rtt_ns = hv_tcp_now(conn) - sent->time_ns;
+
+	if (sent->again) {
+		/* Too early to be the answer to the last transmission: step 2. */
+		if (rtt_ns < conn->min_rtt_ns)
+			return;
+	} else {
+		if (!conn->min_rtt_ns || rtt_ns < conn->min_rtt_ns)
+			conn->min_rtt_ns = rtt_ns ? rtt_ns : 1;
+		/* Sent once, and later ones were here before it: step 3. */
+		if (conn->rack_any && hv_seq_lt(sent->end, conn->rack_highest))
+			conn->reordering = true;
+	}
+	if (!conn->rack_any || hv_seq_gt(sent->end, conn->rack_highest))
+		conn->rack_highest = sent->end;
+	if (!conn->rack_any ||
+	    is_later(sent->time_ns, sent->end, conn->rack_time_ns, conn->rack_end)) {
+		conn->rack_time_ns = sent->time_ns;
+		conn->rack_end = sent->end;
+		conn->rack_rtt_ns = rtt_ns;
+	}
+	conn->rack_any = true;
+}
+
+void hv_tcp_rack_duplicate(struct hv_tcp_conn *conn)
+{
+	/* Once in a round trip. */
+	if (hv_seq_lt(conn->snd_una, conn->rack_round))
+		return;
+	conn->rack_round = conn->snd_nxt;
+	conn->reordering = true;
+	if (conn->rack_multiplier < MULTIPLIER_MAX)
+		conn->rack_multiplier++;
+	conn->rack_persist = PERSIST_RECOVERIES;
+}
+
+void hv_tcp_rack_recovered(struct hv_tcp_conn *conn)
+{
+	if (conn->rack_persist && --conn->rack_persist == 0)
+		conn->rack_multiplier = 0;
+}
+
+/* How long a packet may be late: step 4. */
+static uint64_t reorder_window_ns(const struct hv_tcp_conn *conn)
+{
+	uint64_t window_ns = conn->min_rtt_ns / 4 * (1 + (uint64_t)conn->rack_multiplier);
+
+	if (!conn->reordering && (conn->in_recovery || conn->loss_recovery ||
+				  conn->sacked_bytes >= DUP_THRESHOLD * (uint32_t)conn->mss))
+		return 0;
+	return window_ns < conn->srtt_ns ? window_ns : conn->srtt_ns;
+}
+
+bool hv_tcp_rack_detect(struct hv_tcp_conn *conn)
+{
+	uint64_t window_ns = reorder_window_ns(conn), now_ns = hv_tcp_now(conn), wait_ns = 0;
+	bool found = false;
+
+	hv_tcp_disarm(conn, HV_TCP_DEADLINE_REORDER);
+	if (!conn->rack_any)
+		return false;
+	for (struct hv_tcp_sent *sent = conn->sent_first; sent; sent = sent->next) {
+		uint64_t due_ns = sent->time_ns + conn->rack_rtt_ns + window_ns;
+
+		if (sent->sacked || sent->lost)
+			continue;
+		if (!is_later(conn->rack_time_ns, conn->rack_end, sent->time_ns, sent->end)) {
+			/* Sent after all that arrived; so is the rest, unless it went again. */
+			if (!conn->lost_bytes && !conn->in_recovery && !conn->loss_recovery)
+				break;
+			continue;
+		}
+		if (due_ns <= now_ns) {
+			hv_tcp_sent_lose(conn, sent);
+			found = true;
+		} else if (due_ns - now_ns > wait_ns) {
+			wait_ns = due_ns - now_ns;
+		}
+	}
+	if (wait_ns)
+		hv_tcp_arm(conn, HV_TCP_DEADLINE_REORDER, wait_ns);
+	return found;
+}

@@ -1,0 +1,13 @@
+/* Loss recovery with SACK: tcp_sack.c. */
+#ifndef HV_TCP_SACK_H
+#define HV_TCP_SACK_H
+
+#include "tcp/tcp_conn.h"
+
+/* An acceptable ACK; `acked` bytes of it are new. */
+void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *options,
+		     uint32_t acked);
+/* Reordering was waited for long enough. */
+void hv_tcp_sack_reorder_fired(struct hv_tcp_conn *conn);
+
+#endif
