@@ -2,6 +2,7 @@
  * haven: the command. Finds the sub-command; each has a file of its own.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -106,9 +107,26 @@ static int run(int argc, char **argv)
 	return sub_command ? sub_command->run(argc - 1, argv + 1) : unknown(argv[1]);
 }
 
+/*
+ * A standard descriptor that came closed is held, so that nothing else takes its number: a log line must not go
+ * into a socket. Reading and writing it fail as before, and the command finds it closed.
+ */
+static void hold_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		int wrong_way = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", wrong_way | O_CLOEXEC);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	int status = run(argc, argv);
+	int status;
+
+	hold_standard_files();
+	status = run(argc, argv);
 
 	/* Help that could not be written was not shown. */
 	if (fflush(stdout) == 0 || status != 0)

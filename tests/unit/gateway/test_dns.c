@@ -105,12 +105,13 @@ static void servers_are_read(void **state)
 
 static void many_servers_are_cut(void **state)
 {
-	char text[2000] = "";
+	static const char line[] = "nameserver 192.0.2.1\n";
+	char text[20 * (sizeof(line) - 1) + 1] = "";
 	struct hv_resolver servers[HV_RESOLVERS_MAX];
 
 	(void)state;
-	for (int i = 0; i < 20; i++)
-		strcat(text, "nameserver 192.0.2.1\n");
+	for (size_t i = 0; i + 1 < sizeof(text); i += sizeof(line) - 1)
+		memcpy(text + i, line, sizeof(line));
 	assert_int_equal(hv_resolv_conf_parse(text, servers), HV_RESOLVERS_MAX);
 }
 
