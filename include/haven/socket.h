@@ -98,7 +98,8 @@ HAVEN_API int haven_getpeername(struct haven_socket *socket, struct sockaddr *ad
  * Options. Level SOL_SOCKET: SO_REUSEADDR, SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF,
  * SO_ERROR (read and clear), SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN. IPPROTO_TCP: TCP_NODELAY,
  * TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_QUICKACK, TCP_CORK.
- * IPPROTO_IP/IPPROTO_IPV6: IP_TTL, IP_TOS, IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY. SOL_HAVEN: below.
+ * IPPROTO_IP/IPPROTO_IPV6: IP_TTL, IP_TOS, IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY; IP_BIND_ADDRESS_NO_PORT: bind to port
+ * 0 takes the address only, and connect chooses a port that is new for its destination. SOL_HAVEN: below.
  * Values are as Linux has them (int, struct linger). Errors: -ENOPROTOOPT, -EINVAL, -EISCONN.
  */
 #define SOL_HAVEN	     0x4856

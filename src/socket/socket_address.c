@@ -41,7 +41,7 @@ struct hv_addr hv_addr_any_like(const struct hv_addr *other)
 	return hv_addr_is_v4(other) ? hv_addr_v4(zeros) : hv_addr_v6(zeros);
 }
 
-static int bind_to(struct haven_socket *socket, const struct hv_addr *local, uint16_t port)
+static void bind_fill(struct haven_socket *socket, const struct hv_addr *local, uint16_t port)
 {
 	struct hv_bind *bind = hv_socket_bind(socket);
 
@@ -51,7 +51,6 @@ static int bind_to(struct haven_socket *socket, const struct hv_addr *local, uin
 		     hv_addr_is_any(local);
 	bind->reuse_addr = socket->reuse_addr;
 	bind->owner = socket->owner;
-	return hv_port_bind(socket->sockets->ports, bind);
 }
 
 int haven_bind(struct haven_socket *socket, const struct sockaddr *address, socklen_t length)
@@ -62,20 +61,31 @@ int haven_bind(struct haven_socket *socket, const struct sockaddr *address, sock
 
 	if (error < 0)
 		return error;
-	if (hv_socket_bind(socket)->slot || (socket->stream && hv_stream_of(socket)->conn))
+	if (hv_socket_bind(socket)->slot || socket->address_only ||
+	    (socket->stream && hv_stream_of(socket)->conn))
 		return -EINVAL;
 	if (!hv_addr_is_any(&local) && !socket->transparent &&
 	    !hv_ip_is_local(socket->sockets->ip, &local))
 		return -EADDRNOTAVAIL;
-	return bind_to(socket, &local, port);
+	bind_fill(socket, &local, port);
+	if (!port && socket->no_port) {
+		socket->address_only = true;
+		return 0;
+	}
+	return hv_port_bind(socket->sockets->ports, hv_socket_bind(socket));
 }
 
 int hv_socket_autobind(struct haven_socket *socket)
 {
 	static const uint8_t zeros[16];
 	struct hv_addr any = socket->v6 ? hv_addr_v6(zeros) : hv_addr_v4(zeros);
+	struct hv_bind *bind = hv_socket_bind(socket);
 
-	return hv_socket_bind(socket)->slot ? 0 : bind_to(socket, &any, 0);
+	if (bind->slot)
+		return 0;
+	if (!socket->address_only)
+		bind_fill(socket, &any, 0);
+	return hv_port_bind(socket->sockets->ports, bind);
 }
 
 int haven_connect(struct haven_socket *socket, const struct sockaddr *address, socklen_t length)
@@ -123,7 +133,7 @@ int haven_getsockname(struct haven_socket *socket, struct sockaddr *address, soc
 	if (tuple)
 		hv_socket_address_out(socket, &tuple->local, tuple->local_port, address,
 				      length);
-	else if (bind->slot)
+	else if (bind->slot || socket->address_only)
 		hv_socket_address_out(socket, &bind->local, bind->port, address, length);
 	else
 		hv_socket_address_out(socket, &any, 0, address, length);

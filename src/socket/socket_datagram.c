@@ -8,13 +8,14 @@ static int source_for(const struct haven_socket *socket, const struct hv_addr *r
 		      struct hv_addr *source)
 {
 	const struct hv_bind *bind = &hv_datagram_of(socket)->udp.bind;
+	bool bound = bind->slot || socket->address_only;
 
-	if (bind->slot && !hv_addr_is_any(&bind->local)) {
+	if (bound && !hv_addr_is_any(&bind->local)) {
 		*source = bind->local;
 		return hv_addr_is_v4(source) == hv_addr_is_v4(remote) ? 0 : -ENETUNREACH;
 	}
 	/* Bound to the any address of one family, a socket speaks that family only. */
-	if (bind->slot && hv_addr_is_v4(&bind->local) != hv_addr_is_v4(remote) && !bind->dual)
+	if (bound && hv_addr_is_v4(&bind->local) != hv_addr_is_v4(remote) && !bind->dual)
 		return -ENETUNREACH;
 	return hv_ip_source(socket->sockets->ip, remote, source);
 }

@@ -199,6 +199,10 @@ static bool own_get(struct haven_socket *socket, int level, int option, int *val
 		*value = socket->v6_only;
 		return true;
 	}
+	if (level == IPPROTO_IP && option == IP_BIND_ADDRESS_NO_PORT) {
+		*value = socket->no_port;
+		return true;
+	}
 	if (level != SOL_SOCKET)
 		return false;
 	switch (option) {
@@ -235,9 +239,13 @@ static int own_set(struct haven_socket *socket, int level, int option, int value
 		return 0;
 	}
 	if (level == IPPROTO_IPV6 && option == IPV6_V6ONLY && socket->v6) {
-		if (hv_socket_bind(socket)->slot)
+		if (hv_socket_bind(socket)->slot || socket->address_only)
 			return -EINVAL;
 		socket->v6_only = value;
+		return 0;
+	}
+	if (level == IPPROTO_IP && option == IP_BIND_ADDRESS_NO_PORT) {
+		socket->no_port = value;
 		return 0;
 	}
 	if (level != SOL_SOCKET)

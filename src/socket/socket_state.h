@@ -67,6 +67,8 @@ struct haven_socket {
 	bool v6_only;
 	bool reuse_addr;
 	bool transparent;
+	bool no_port;	   /* IP_BIND_ADDRESS_NO_PORT: bind to port 0 takes the address only */
+	bool address_only; /* it did: the address is in the bind, which has no slot */
 	bool receive_shut, send_shut; /* datagrams; streams have this in tcp/ */
 };
 
@@ -113,7 +115,7 @@ int hv_socket_address_in(const struct haven_socket *socket, const struct sockadd
 /* The other way: truncated to *length, which becomes the real one. address may be NULL. */
 void hv_socket_address_out(const struct haven_socket *socket, const struct hv_addr *addr,
 			   uint16_t port, struct sockaddr *address, socklen_t *length);
-/* Bind to any address and a chosen port, when it is not bound yet. */
+/* Bind to a chosen port, when it is not bound yet: of any address, or the one that bind was given. */
 int hv_socket_autobind(struct haven_socket *socket);
 /* The "any" address of another's family. */
 struct hv_addr hv_addr_any_like(const struct hv_addr *other);

@@ -35,7 +35,8 @@ int hv_stream_connect(struct haven_socket *socket, const struct hv_addr *remote,
 	}
 	if (hv_addr_is_multicast(remote) || hv_addr_is_v4_broadcast(remote))
 		return -ENETUNREACH;
-	if (stream->bind.slot && !hv_addr_is_any(&stream->bind.local)) {
+	if ((stream->bind.slot || socket->address_only) &&
+	    !hv_addr_is_any(&stream->bind.local)) {
 		local = stream->bind.local;
 		if (hv_addr_is_v4(&local) != hv_addr_is_v4(remote))
 			return -EINVAL;

@@ -9,6 +9,7 @@
 #include "tcp/tcp_receive.h"
 
 #define ANSWER_INTERVAL_NS (100 * HV_TCP_MS) /* one ACK in that time: no war of ACKs */
+#define YIELD_AGE_NS	   HV_TCP_SECOND     /* the timestamp clock has moved on for sure */
 
 static struct hv_tcp_time_wait *oldest(struct hv_tcp *tcp)
 {
@@ -71,6 +72,26 @@ void hv_tcp_time_wait_fire(struct hv_timer *timer)
 		hv_tcp_time_wait_end(tcp, oldest(tcp));
 	if (!hv_list_is_empty(&tcp->time_wait))
 		hv_timer_set(&tcp->core->wheel, timer, oldest(tcp)->deadline_ns);
+}
+
+/*
+ * What RFC 6191 says for the side that accepts holds for the side that opens: old segments carry older timestamps
+ * and PAWS throws them away. So a program that must keep its port (a gateway, with its client's) need not wait.
+ */
+void hv_tcp_time_wait_yield(struct hv_tcp *tcp, const struct hv_tuple *tuple)
+{
+	struct hv_tuple *found =
+		hv_port_find(tcp->ports, tuple->proto, &tuple->local, tuple->local_port,
+			     &tuple->remote, tuple->remote_port);
+	struct hv_tcp_time_wait *wait;
+	uint64_t since_ns;
+
+	if (!found || found->kind != HV_TCP_KIND_TIME_WAIT)
+		return;
+	wait = hv_container(found, struct hv_tcp_time_wait, tuple);
+	since_ns = wait->deadline_ns - tcp->config.time_wait_ns;
+	if (wait->timestamps && tcp->core->now_ns - since_ns >= YIELD_AGE_NS)
+		hv_tcp_time_wait_end(tcp, wait);
 }
 
 static void answer(struct hv_tcp *tcp, struct hv_tcp_time_wait *wait)

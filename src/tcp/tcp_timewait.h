@@ -26,6 +26,11 @@ void hv_tcp_time_wait_end(struct hv_tcp *tcp, struct hv_tcp_time_wait *wait);
  */
 bool hv_tcp_time_wait_input(struct hv_tcp *tcp, struct hv_tcp_time_wait *wait,
 			    const struct hv_packet *packet, uint32_t *iss_floor);
+/*
+ * An active open wants this 4-tuple: a record that is a second old and had timestamps makes way. The port
+ * table then has room for it.
+ */
+void hv_tcp_time_wait_yield(struct hv_tcp *tcp, const struct hv_tuple *tuple);
 void hv_tcp_time_wait_fire(struct hv_timer *timer);
 
 #endif

@@ -6,6 +6,7 @@
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_state.h"
 #include "tcp/tcp_timer.h"
+#include "tcp/tcp_timewait.h"
 
 static void start_connect(struct hv_tcp_conn *conn)
 {
@@ -37,6 +38,8 @@ int hv_tcp_connect(struct hv_tcp *tcp, const struct hv_addr *local, uint16_t loc
 	conn->tuple.local_port = local_port;
 	conn->tuple.remote = *remote;
 	conn->tuple.remote_port = remote_port;
+	if (local_port)
+		hv_tcp_time_wait_yield(tcp, &conn->tuple);
 	status = hv_tcp_conn_insert(conn);
 	if (status < 0) {
 		hv_tcp_conn_free(conn);

@@ -158,6 +158,75 @@ static void test_dual_stack(void **state)
 	world_finish(&w);
 }
 
+/* With IP_BIND_ADDRESS_NO_PORT the address is bound and the port chosen for each destination. */
+static void test_no_port(void **state)
+{
+	struct world w;
+	struct sockaddr_storage own = address_of(false, 1, 0);
+	int on = 1;
+
+	(void)state;
+	world_init(&w, &(struct world_options){.seed = 1, .configure = small_range});
+	listen_on(&w, RIGHT, false, 80, 100);
+	listen_on(&w, RIGHT, false, 81, 100);
+	for (int i = 0; i < 20; i++) {
+		struct haven_socket *socket = stream_new(&w, LEFT, false);
+
+		assert_int_equal(haven_setsockopt(socket, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT,
+						  &on, sizeof(on)),
+				 0);
+		assert_int_equal(haven_bind(socket, (struct sockaddr *)&own,
+					    address_size(false)),
+				 0);
+		assert_int_equal(haven_bind(socket, (struct sockaddr *)&own,
+					    address_size(false)),
+				 -EINVAL);
+		assert_int_equal(local_port(socket), 0);
+		assert_int_equal(connect_to(socket, false, 2, i < 10 ? 80 : 81), -EINPROGRESS);
+		assert_in_range(local_port(socket), 65526, 65535);
+		wait_events(&w, socket, HAVEN_EVENT_CONNECTED, SECOND);
+	}
+	world_finish(&w);
+}
+
+/* A port of one's own serves again a second after its connection ended here (TIME-WAIT). */
+static void test_same_port_again(void **state)
+{
+	struct world w;
+	struct haven_socket *listener, *client, *server;
+	struct sockaddr_storage own = address_of(false, 1, 5555);
+	int on = 1;
+
+	(void)state;
+	world_init(&w, &(struct world_options){.seed = 1});
+	listener = listen_on(&w, RIGHT, false, 80, 4);
+	for (int i = 0; i < 5; i++) {
+		client = stream_new(&w, LEFT, false);
+		assert_int_equal(haven_setsockopt(client, SOL_SOCKET, SO_REUSEADDR, &on,
+						  sizeof(on)),
+				 0);
+		assert_int_equal(haven_bind(client, (struct sockaddr *)&own,
+					    address_size(false)),
+				 0);
+		if (i) {
+			assert_int_equal(stats_of(&w, LEFT).time_wait, 1);
+			assert_int_equal(connect_to(client, false, 2, 80), -EADDRINUSE);
+			world_pass(&w, SECOND);
+		}
+		assert_int_equal(connect_to(client, false, 2, 80), -EINPROGRESS);
+		wait_events(&w, listener, HAVEN_EVENT_READABLE, SECOND);
+		assert_int_equal(haven_accept(listener, NULL, NULL, &server), 0);
+		assert_int_equal(haven_send(client, "x", 1, 0), 1);
+		wait_events(&w, server, HAVEN_EVENT_READABLE, SECOND);
+		haven_close(client);
+		wait_events(&w, server, HAVEN_EVENT_PEER_CLOSED, SECOND);
+		haven_recv(server, &(char){0}, 1, 0);
+		haven_close(server);
+		world_pass(&w, 50 * MILLISECOND);
+	}
+	world_finish(&w);
+}
+
 struct rows {
 	int listen, bound, established, time_wait, all;
 	uint64_t owner;
@@ -229,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_ephemeral),  cmocka_unit_test(test_both_ends),
 		cmocka_unit_test(test_privilege),  cmocka_unit_test(test_transparent),
 		cmocka_unit_test(test_dual_stack), cmocka_unit_test(test_shown),
+		cmocka_unit_test(test_no_port),	   cmocka_unit_test(test_same_port_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
