@@ -3,6 +3,7 @@
  */
 #include "cli/cmd_common.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 int hv_cmd_fail(const struct hv_log *log, const char *text)
@@ -53,6 +54,7 @@ int hv_cmd_serve(struct hv_guest *guest, const struct hv_gateway_config *config)
 	struct hv_gateway_error error;
 	struct hv_gateway *gateway;
 	int status = HV_EXIT_FAILED;
+	int signal_number;
 
 	hv_session_raise_limits();
 	if (hv_gateway_create(config, &gateway, &error) == 0) {
@@ -61,6 +63,11 @@ int hv_cmd_serve(struct hv_guest *guest, const struct hv_gateway_config *config)
 	}
 	if (error.text[0])
 		hv_cmd_fail(config->log, error.text);
+	signal_number = hv_guest_die_by(guest);
 	hv_guest_destroy(guest);
+	if (signal_number) {
+		signal(signal_number, SIG_DFL);
+		raise(signal_number);
+	}
 	return status;
 }
