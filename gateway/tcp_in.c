@@ -11,6 +11,7 @@
 #include "gateway/relay.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 
 static int open_guest_socket(struct haven_stack *stack, const struct haven_endpoint *source,
 			     struct haven_socket **out)
@@ -24,6 +25,8 @@ static int open_guest_socket(struct haven_stack *stack, const struct haven_endpo
 		return error;
 	haven_setsockopt(*out, SOL_HAVEN, HAVEN_SO_TRANSPARENT, &on, sizeof(on));
 	haven_setsockopt(*out, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	/* Port 0 is chosen with the connection: one that is new towards this guest. */
+	haven_setsockopt(*out, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	error = haven_bind(*out, (struct sockaddr *)&address, size);
 	if (error < 0)
 		haven_close(*out);
