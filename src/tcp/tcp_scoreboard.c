@@ -130,26 +130,38 @@ static uint32_t mark(struct hv_tcp_conn *conn, uint32_t left, uint32_t right)
 	return delivered;
 }
 
+/* RFC 2883 section 4: the first block is about a duplicate when it is old, or inside of the second. */
+static bool is_duplicate(const struct hv_tcp_conn *conn, const struct hv_tcp_options *options)
+{
+	uint32_t left = options->sack[0][0], right = options->sack[0][1];
+
+	if (hv_seq_leq(right, conn->snd_una))
+		return hv_seq_lt(left, right);
+	return options->sack_count > 1 && hv_seq_geq(left, options->sack[1][0]) &&
+	       hv_seq_leq(right, options->sack[1][1]);
+}
+
 uint32_t hv_tcp_sent_sacked(struct hv_tcp_conn *conn, const struct hv_tcp_options *options,
 			    bool *duplicate)
 {
-	uint32_t delivered = 0;
+	uint32_t delivered = 0, done = 0;
 
+	*duplicate = is_duplicate(conn, options);
+	/* From the left to the right: only then is what comes below the highest out of order. */
 	for (unsigned i = 0; i < options->sack_count; i++) {
-		uint32_t left = options->sack[i][0], right = options->sack[i][1];
+		unsigned first = options->sack_count;
 
-		if (!hv_seq_lt(left, right) || hv_seq_gt(right, conn->snd_max))
-			continue;
-		if (hv_seq_leq(right, conn->snd_una)) {
-			*duplicate |=
-				i == 0; /* RFC 2883 section 4: the first one may be a D-SACK */
-			continue;
-		}
-		if (i == 0 && options->sack_count > 1 &&
-		    hv_seq_geq(left, options->sack[1][0]) &&
-		    hv_seq_leq(right, options->sack[1][1]))
-			*duplicate = true; /* inside of the second: the same */
-		delivered += mark(conn, left, right);
+		for (unsigned k = 0; k < options->sack_count; k++)
+			if (!(done & 1u << k) &&
+			    (first == options->sack_count ||
+			     hv_seq_lt(options->sack[k][0], options->sack[first][0])))
+				first = k;
+		done |= 1u << first;
+		if (hv_seq_lt(options->sack[first][0], options->sack[first][1]) &&
+		    hv_seq_gt(options->sack[first][1], conn->snd_una) &&
+		    hv_seq_leq(options->sack[first][1], conn->snd_max))
+			delivered +=
+				mark(conn, options->sack[first][0], options->sack[first][1]);
 	}
 	return delivered;
 }

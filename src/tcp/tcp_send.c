@@ -258,13 +258,12 @@ void hv_tcp_retransmit(struct hv_tcp_conn *conn)
 
 void hv_tcp_send_again(struct hv_tcp_conn *conn)
 {
-	/* Without SACK, or where memory for a record was missing, the window begins anew. */
-	if (!conn->sent_first || conn->sent_first->seq != conn->snd_una) {
-		hv_tcp_sent_clear(conn);
-		conn->snd_nxt = conn->snd_una;
-		return;
-	}
 	hv_tcp_sent_lose_all(conn);
+	if (hv_tcp_flight(conn) == 0)
+		return;
+	/* Without SACK, or where there was no memory for a record: all of it, from the beginning. */
+	hv_tcp_sent_clear(conn);
+	conn->snd_nxt = conn->snd_una;
 }
 
 bool hv_tcp_send_held_back(struct hv_tcp_conn *conn)

@@ -280,8 +280,7 @@ void script_in(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, cons
 {
 	struct hv_core *core = &s->host.core;
 	struct hv_packet *packet = hv_packet_new(core, HV_PACKET_HEADROOM, 60 + size);
-	struct hv_tcp_options options =
-		flags & HV_TCP_SYN ? s->syn : (struct hv_tcp_options){0};
+	struct hv_tcp_options options = flags & HV_TCP_SYN ? s->syn : s->extra;
 	struct hv_tcp_header header = {
 		.src_port = s->peer_port,
 		.dst_port = s->host_port,

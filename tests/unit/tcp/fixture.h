@@ -66,7 +66,8 @@ struct script {
 	bool timestamps;	    /* the peer sends them */
 	uint32_t ts_value, ts_echo; /* of the next segment in; ts_echo follows what comes out */
 	struct hv_tcp_options syn;  /* what the peer's SYN offers */
-	struct hv_tcp_options got;  /* options of the last segment that came out */
+	struct hv_tcp_options extra; /* what its other segments carry besides timestamps */
+	struct hv_tcp_options got;   /* options of the last segment that came out */
 	uint16_t got_window;
 	uint8_t got_payload[70000];
 	uint32_t got_size;

@@ -10,6 +10,7 @@ static void converse(struct script *s)
 {
 	uint8_t data[6000];
 
+	s->syn.sack_permitted = true;
 	s->listener = host_listen(&s->host, &s->bind, HOST_PORT, 2);
 	script_in(s, FLAGS_S, 0, 0, NULL, 0);
 	script_wait_ms(s, 1100);

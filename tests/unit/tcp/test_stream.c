@@ -182,6 +182,7 @@ struct plan {
 	uint64_t slow_one_in;
 	bool sinks;
 	uint32_t receive_bytes; /* 0: default */
+	uint32_t fail_ppm;	/* of allocations, while the connection lives */
 };
 
 static void end_init(struct end *end, struct hv_tcp_conn *conn, const struct plan *plan,
@@ -238,6 +239,7 @@ static uint64_t run(const struct plan *plan, uint64_t seed)
 	begin_ns = hosts[0].core.now_ns;
 	listener = host_listen(&hosts[1], &bind, 80, 5);
 	end_init(&ends[0], host_connect(&hosts[0], &hosts[1].addr, 80), plan, 0);
+	env.fail_ppm = plan->fail_ppm;
 	for (;;) {
 		uint64_t next;
 
@@ -263,7 +265,7 @@ static uint64_t run(const struct plan *plan, uint64_t seed)
 		collect(&net, 0);
 		collect(&net, 1);
 		next = next_time(&net);
-		if (plan->slow_one_in) {
+		if (plan->slow_one_in || plan->fail_ppm) {
 			uint64_t soon = hosts[0].core.now_ns + 10 * HV_TCP_MS;
 
 			next = soon < next ? soon : next;
@@ -288,6 +290,7 @@ static uint64_t run(const struct plan *plan, uint64_t seed)
 				 (unsigned long long)ends[1].to_send);
 	}
 	took_ns = hosts[0].core.now_ns - begin_ns;
+	env.fail_ppm = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(ends[i].received, ends[!i].to_send);
 		hv_tcp_close(ends[i].conn);
@@ -398,6 +401,7 @@ static void test_seeds(void **state)
 			.slow_one_in = test_random_one_in(&random, 3) ? 5 : 0,
 			.sinks = test_random_one_in(&random, 2),
 			.receive_bytes = test_random_one_in(&random, 3) ? 5000 : 0,
+			.fail_ppm = test_random_one_in(&random, 3) ? 20000 : 0,
 		};
 		run(&plan, seed);
 	}

@@ -1,0 +1,275 @@
+/* Loss recovery with SACK: RFC 2018, 2883, 6937, 8985. */
+#include "tcp/fixture.h"
+
+#include "tcp/tcp_scoreboard.h"
+#include "tcp/tcp_send.h"
+
+static uint8_t bytes[200000];
+
+/* An ACK with up to three SACK blocks: pairs of relative sequence numbers, ended by 0. */
+static void ack(struct script *s, uint32_t ack, const uint32_t *pairs)
+{
+	s->extra = (struct hv_tcp_options){0};
+	while (pairs && pairs[0]) {
+		s->extra.sack[s->extra.sack_count][0] = s->host_iss + pairs[0];
+		s->extra.sack[s->extra.sack_count][1] = s->host_iss + pairs[1];
+		s->extra.sack_count++;
+		pairs += 2;
+	}
+	script_in(s, FLAGS_A, 1, ack, NULL, 0);
+	s->extra = (struct hv_tcp_options){0};
+}
+#define SACK(...) ((const uint32_t[]){__VA_ARGS__, 0})
+
+/* Ten segments are under way, and a round trip of 20 ms was measured. */
+static void begin(struct script *s)
+{
+	s->syn.sack_permitted = true;
+	script_accept(s);
+	assert_true(s->conn->sack_ok);
+	host_send(s->conn, bytes, 1000);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_PA, 1, 1, 1000);
+	script_wait_ms(s, 20);
+	ack(s, 1001, NULL);
+	s->conn->srtt_ns = 20 * HV_TCP_MS; /* the handshake took no time */
+	assert_int_equal(host_send(s->conn, bytes, 50000), 50000);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_A, 1001, 1, 10000);
+	script_quiet(s);
+	script_wait_ms(s, 20);
+}
+
+static uint32_t records(const struct script *s)
+{
+	uint32_t count = 0, next = s->conn->snd_una;
+
+	for (const struct hv_tcp_sent *sent = s->conn->sent_first; sent; sent = sent->next) {
+		assert_int_equal(sent->seq, next); /* no gaps */
+		next = sent->end;
+		count++;
+	}
+	assert_int_equal(next, s->conn->snd_nxt);
+	return count;
+}
+
+static void test_one_lost(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	assert_int_equal(records(s), 1);
+	ack(s, 1001, SACK(2001, 3001));
+	script_out(s, FLAGS_A, 11001, 1, 1000); /* the pipe has room: limited transmit */
+	ack(s, 1001, SACK(2001, 4001));
+	script_out(s, FLAGS_A, 12001, 1, 1000);
+	assert_false(s->conn->in_recovery);
+	ack(s, 1001, SACK(2001, 5001)); /* three: as long as nothing was ever reordered */
+	assert_true(s->conn->in_recovery);
+	assert_int_equal(s->conn->ssthresh, 6000);
+	script_out(s, FLAGS_A, 1001, 1, 1000); /* the hole, once */
+	assert_int_equal(s->conn->lost_bytes, 0);
+	assert_int_equal(s->conn->sacked_bytes, 3000);
+	script_skip(s);
+	records(s);
+	ack(s, 1001, SACK(2001, 11001));
+	script_skip(s);
+	assert_int_equal(s->host.tcp.retransmits, 1);
+	script_wait_ms(s, 20);
+	ack(s, s->conn->snd_max - s->host_iss, NULL);
+	assert_false(s->conn->in_recovery);
+	assert_int_equal(s->conn->sacked_bytes, 0);
+	assert_int_equal(s->host.tcp.retransmits, 1);
+}
+
+/* Two holes are both filled within one round trip: what NewReno cannot. */
+static void test_two_lost(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	ack(s, 1001, SACK(4001, 7001, 2001, 3001));
+	assert_true(s->conn->in_recovery);
+	script_out(s, FLAGS_A, 1001, 1, 1000);
+	ack(s, 1001, SACK(4001, 10001, 2001, 3001));
+	script_out(s, FLAGS_A, 3001, 1, 1000);
+	records(s);
+	script_skip(s);
+	assert_int_equal(s->host.tcp.retransmits, 2);
+}
+
+/* A path that reorders gets patience: a quarter of the least round trip. */
+static void test_reordering(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	ack(s, 1001, SACK(2001, 3001));
+	script_skip(s);
+	ack(s, 3001, NULL); /* the first came after all, and was sent once */
+	script_skip(s);
+	assert_true(s->conn->reordering);
+	assert_false(s->conn->in_recovery);
+	ack(s, 3001, SACK(4001, 9001)); /* five are beyond: time decides, not their number */
+	assert_false(s->conn->in_recovery);
+	script_skip(s);
+	script_wait_ms(s, 4);
+	assert_false(s->conn->in_recovery);
+	script_wait_ms(s, 2);
+	assert_true(s->conn->in_recovery);
+	script_out(s, FLAGS_A, 3001, 1, 1000);
+}
+
+static void test_duplicate_sack(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	ack(s, 3001, SACK(1001, 2001)); /* it came twice */
+	assert_int_equal(s->conn->rack_multiplier, 1);
+	assert_true(s->conn->reordering);
+	ack(s, 4001, SACK(2001, 3001)); /* in the same round trip: counts once */
+	assert_int_equal(s->conn->rack_multiplier, 1);
+	assert_int_equal(s->conn->sacked_bytes, 0);
+	script_skip(s);
+}
+
+static void test_lost_retransmission(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	ack(s, 1001, SACK(2001, 6001));
+	script_out(s, FLAGS_A, 1001, 1, 1000);
+	ack(s, 1001, SACK(2001, 11001));
+	assert_true(script_skip(s) > 0); /* new data after it */
+	script_wait_ms(s, 20);
+	/* What was sent after the retransmission has arrived: it was lost again. */
+	ack(s, 1001, SACK(2001, s->conn->snd_nxt - s->host_iss));
+	script_out(s, FLAGS_A, 1001, 1, 1000);
+	script_skip(s);
+	assert_int_equal(s->host.tcp.retransmits, 2);
+}
+
+static void test_timeout(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	script_wait_ms(s, 250);
+	script_out(s, FLAGS_A, 1001, 1, 1000);
+	assert_int_equal(s->conn->cwnd, 1000);
+	script_quiet(s);
+	ack(s, 2001, SACK(10001, 11001));
+	script_out(s, FLAGS_A, 2001, 1, 2000); /* slow start over what is lost */
+	ack(s, 10001, NULL);
+	script_skip(s);
+	assert_int_equal(s->conn->snd_una - s->host_iss, 10001);
+}
+
+/* RFC 2018 section 8: the receiver may take SACKs back. */
+static void test_reneging(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	ack(s, 2001, SACK(3001, 11001));
+	script_skip(s);
+	ack(s, 3001, NULL); /* and not 11001 */
+	script_skip(s);
+	assert_true(s->conn->sent_first->sacked);
+	script_wait_ms(s, 300);
+	script_out(s, FLAGS_A, 3001, 1, 1000);
+	assert_int_equal(s->conn->sacked_bytes, 0);
+}
+
+static void test_impossible_blocks(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	ack(s, 1001, SACK(5001, 4001, 2001, 900000));
+	assert_int_equal(s->conn->sacked_bytes, 0);
+	assert_int_equal(records(s), 1);
+	script_quiet(s);
+}
+
+static void test_fin_is_lost(void **state)
+{
+	struct script *s = *state;
+
+	s->syn.sack_permitted = true;
+	script_accept(s);
+	host_send(s->conn, bytes, 1500);
+	hv_tcp_shutdown_send(s->conn);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_FPA, 1, 1, 1500);
+	ack(s, 1001, NULL);
+	script_wait_ms(s, 250);
+	script_out(s, FLAGS_FA, 1001, 1, 500);
+	ack(s, 1502, NULL);
+	assert_state(s->conn, "FIN-WAIT-2");
+	assert_null(s->conn->sent_first);
+}
+
+static void test_probe(void **state)
+{
+	struct script *s = *state;
+
+	s->syn.sack_permitted = true;
+	script_accept(s);
+	s->peer_window = 0;
+	ack(s, 1, NULL);
+	host_send(s->conn, bytes, 3000);
+	hv_tcp_flush(&s->host.tcp);
+	script_quiet(s);
+	script_wait_ms(s, 250);
+	script_out(s, FLAGS_A, 1, 1, 1);
+	s->peer_window = 65535;
+	ack(s, 1, NULL);
+	script_out(s, FLAGS_PA, 1, 1, 3000);
+	assert_int_equal(records(s), 1);
+	ack(s, 3001, NULL);
+	assert_null(s->conn->sent_first);
+}
+
+/* No memory for a record: the stream does not stop. */
+static void test_no_memory_for_records(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	for (unsigned i = 0; i < 3; i++) {
+		test_env_fail(&s->env, 1);
+		ack(s, 1001, SACK(3001 + i * 2000, 4001 + i * 2000));
+		test_env_fail(&s->env, 0);
+		script_skip(s);
+	}
+	script_wait_ms(s, 300);
+	assert_true(script_skip(s) > 0);
+	ack(s, 11001, NULL);
+	for (unsigned i = 0; i < 30 && hv_tcp_send_queued(s->conn); i++) {
+		ack(s, s->conn->snd_max - s->host_iss, NULL);
+		script_skip(s);
+	}
+	assert_int_equal(hv_tcp_send_queued(s->conn), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SCRIPT_TEST(test_one_lost),
+		SCRIPT_TEST(test_two_lost),
+		SCRIPT_TEST(test_reordering),
+		SCRIPT_TEST(test_duplicate_sack),
+		SCRIPT_TEST(test_lost_retransmission),
+		SCRIPT_TEST(test_timeout),
+		SCRIPT_TEST(test_reneging),
+		SCRIPT_TEST(test_impossible_blocks),
+		SCRIPT_TEST(test_fin_is_lost),
+		SCRIPT_TEST(test_probe),
+		SCRIPT_TEST(test_no_memory_for_records),
+	};
+
+	return cmocka_run_group_tests_name("tcp sack", tests, NULL, NULL);
+}
