@@ -156,7 +156,9 @@ static bool apply_ifname(void *user, const char *value, char error[HV_OPTION_ERR
 {
 	struct hv_settings *settings = user;
 
-	if (!*value || strlen(value) >= IFNAMSIZ || strpbrk(value, "/ :") || value[0] == '.')
+	/* As dev_valid_name() of Linux has it, and no '%', by which the kernel chooses a number. */
+	if (!*value || strlen(value) >= IFNAMSIZ || strpbrk(value, "/:%") ||
+	    strpbrk(value, " \t\n\v\f\r") || value[0] == '.')
 		return wrong(error, "ifname", value, "not a name of an interface");
 	settings->ifname = value;
 	return true;

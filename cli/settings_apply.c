@@ -27,6 +27,38 @@ static bool fail(char error[HV_OPTION_ERROR], const char *line)
 	return false;
 }
 
+/* The first and last address of an IPv4 network are the network's own and its broadcast's. */
+static bool is_edge4(const uint8_t address[16], const struct hv_settings_family *family)
+{
+	uint32_t hosts, host;
+
+	if (!hv_address_is_v4(address))
+		return false;
+	hosts = UINT32_MAX >> family->prefix;
+	host = ((uint32_t)address[12] << 24 | (uint32_t)address[13] << 16 |
+		(uint32_t)address[14] << 8 | address[15]) &
+	       hosts;
+	return host == 0 || host == hosts;
+}
+
+/* What the addresses of a family may not be. */
+static bool check_family(const struct hv_settings_family *family, char error[HV_OPTION_ERROR])
+{
+	if (!hv_address_in_prefix(family->gateway, family->address, family->prefix))
+		return fail(error, "the gateway is not in the guest's network");
+	if (is_edge4(family->address, family) || is_edge4(family->gateway, family))
+		return fail(error, "the first and the last address of an IPv4 network are "
+				   "nobody's: neither the guest's nor the gateway's");
+	if (family->has_host_loopback &&
+	    hv_address_equal(family->host_loopback, family->address))
+		return fail(error, "guest and --host-loopback have the same address");
+	for (unsigned i = 0; i < family->dns_count; i++) {
+		if (hv_address_equal(family->dns[i], family->address))
+			return fail(error, "guest and DNS server have the same address");
+	}
+	return true;
+}
+
 static bool complete_family(struct hv_settings_family *family, const char *address,
 			    uint8_t prefix, bool dns_none, char error[HV_OPTION_ERROR])
 {
@@ -47,8 +79,6 @@ static bool complete_family(struct hv_settings_family *family, const char *addre
 			return fail(error, "guest and gateway have the same address");
 		host_of_network(family->address, family->prefix, 1, family->gateway);
 	}
-	if (!hv_address_in_prefix(family->gateway, family->address, family->prefix))
-		return fail(error, "the gateway is not in the guest's network");
 	if (family->dns_count == 0 && !dns_none) {
 		host_of_network(family->address, family->prefix, HOST_DNS, family->dns[0]);
 		/* A network so small that 3 is taken, or the broadcast address: at the gateway itself. */
@@ -57,11 +87,7 @@ static bool complete_family(struct hv_settings_family *family, const char *addre
 			memcpy(family->dns[0], family->gateway, 16);
 		family->dns_count = 1;
 	}
-	for (unsigned i = 0; i < family->dns_count; i++) {
-		if (hv_address_equal(family->dns[i], family->address))
-			return fail(error, "guest and DNS server have the same address");
-	}
-	return true;
+	return check_family(family, error);
 }
 
 bool hv_settings_complete(struct hv_settings *settings, char error[HV_OPTION_ERROR])

@@ -161,6 +161,13 @@ void hv_explain(struct hv_guest_error *result, enum hv_stage stage, int error,
 		else
 			snprintf(why, sizeof(why), "%s", strerror(error));
 		break;
+	case HV_STAGE_CONFIGURE:
+		/* Addresses are put on haven's own interface; routes are the whole namespace's. */
+		snprintf(why, sizeof(why), "%s",
+			 error == EEXIST ? "it is there already; haven attaches to a namespace "
+					   "that has no other way out"
+					 : strerror(error));
+		break;
 	case HV_STAGE_JOIN:
 		explain_join(why, sizeof(why), error);
 		break;

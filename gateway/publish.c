@@ -238,6 +238,39 @@ static int open_first_free(struct hv_gateway *gateway, const struct hv_publicati
 	return error;
 }
 
+static bool is_published(const struct hv_gateway *gateway, uint8_t protocol, uint16_t host_port)
+{
+	const struct hv_published *published;
+
+	LIST_FOREACH(published, &gateway->publish->list, entry) {
+		if (published->protocol == protocol && published->host.port == host_port)
+			return true;
+	}
+	return false;
+}
+
+/* Why a publication failed at `taken`: what the command line itself explains, or the host does. */
+static void explain(const struct hv_gateway *gateway, const struct hv_publication *publication,
+		    bool first_free, const struct haven_endpoint *taken, int error,
+		    struct hv_gateway_error *text)
+{
+	const char *name = protocol_name(publication->protocol);
+
+	if (error == EADDRINUSE && first_free)
+		snprintf(text->text, sizeof(text->text),
+			 "cannot publish port %u/%s of the guest: of the host's ports %u to %u "
+			 "none is free",
+			 publication->guest_first, name, publication->host_first,
+			 publication->host_last);
+	else if (error == EADDRINUSE &&
+		 is_published(gateway, publication->protocol, taken->port))
+		snprintf(text->text, sizeof(text->text),
+			 "port %u/%s of the host is published twice", taken->port, name);
+	else
+		hv_publish_explain(publication->protocol, taken, error, text->text,
+				   sizeof(text->text));
+}
+
 static int open_publication(struct hv_gateway *gateway,
 			    const struct hv_publication *publication,
 			    struct hv_gateway_error *text)
@@ -260,8 +293,7 @@ static int open_publication(struct hv_gateway *gateway,
 			error = open_one(gateway, publication, host_port, guest_port,
 					 &published, &taken);
 		if (error < 0) {
-			hv_publish_explain(publication->protocol, &taken, -error, text->text,
-					   sizeof(text->text));
+			explain(gateway, publication, first_free, &taken, -error, text);
 			return error;
 		}
 		if (choose || first_free)

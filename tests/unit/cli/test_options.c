@@ -83,6 +83,8 @@ static void a_wrong_word_is_named(void **state)
 		{"--host-loopback 224.0.0.1", "not a unicast"},
 		{"--userns x", "unknown option '--userns'"},
 		{"--ifname a/b", "not a name"},
+		{"--ifname a%d", "not a name"},
+		{"--ifname sixteen_letters_", "not a name"},
 	};
 	struct hv_settings s;
 
@@ -150,6 +152,12 @@ static void contradictions(void **state)
 		"--gateway 10.9.9.9",
 		"--address 10.0.2.2 --gateway 10.0.2.2",
 		"--dns 10.0.2.100",
+		"--host-loopback 10.0.2.100",
+		"--address 10.0.2.0/24",
+		"--address 10.0.2.255/24",
+		"--address 10.0.2.4/30",
+		"--gateway 10.0.2.255",
+		"--gateway fd01::1",
 	};
 	struct hv_settings s;
 
