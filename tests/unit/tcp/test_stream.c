@@ -272,6 +272,8 @@ static uint64_t run(const struct plan *plan, uint64_t seed)
 		}
 		if (next == UINT64_MAX && both_arrived(ends))
 			break;
+		if (!ends[1].conn && hv_tcp_receive_ended(ends[0].conn))
+			break; /* every SYN was lost: it gave up */
 		if (next == UINT64_MAX)
 			fail_msg("seed %llu: nothing will ever happen again: %s, %s",
 				 (unsigned long long)seed, hv_tcp_state_name(ends[0].conn),
@@ -292,8 +294,10 @@ static uint64_t run(const struct plan *plan, uint64_t seed)
 	took_ns = hosts[0].core.now_ns - begin_ns;
 	env.fail_ppm = 0;
 	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(ends[i].received, ends[!i].to_send);
-		hv_tcp_close(ends[i].conn);
+		if (ends[1].conn)
+			assert_int_equal(ends[i].received, ends[!i].to_send);
+		if (ends[i].conn)
+			hv_tcp_close(ends[i].conn);
 	}
 	for (unsigned i = 0; i < net.count; i++)
 		hv_packet_free(&hosts[net.flying[i].to].core, net.flying[i].packet);
