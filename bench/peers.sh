@@ -83,10 +83,13 @@ haven_attached() { # LINK
 	guest_up
 	[ -z "$PUBLISH" ] || pub=(-p "$PUBLISH:$PUBLISH" -p "$PUBLISH:$PUBLISH/udp")
 	huser "$HAVEN" attach --link "$1" -4 --mtu $MTU "${pub[@]}" "$GPID" 2>"$RUN/gw.log" &
-	GW_PIDS=($!)
+	PIDS+=($!)
 	for _ in $(seq 500); do
-		[ -z "$(groot ip -4 route show default)" ] || return 0
-		kill -0 "${GW_PIDS[0]}" 2>/dev/null || break
+		if [ -n "$(groot ip -4 route show default)" ]; then
+			GW_PIDS=($(pgrep -P "${PIDS[-1]}"))
+			return
+		fi
+		kill -0 "${PIDS[-1]}" 2>/dev/null || break
 		sleep 0.01
 	done
 	cat "$RUN/gw.log" >&2; die "haven did not come up"

@@ -3,8 +3,10 @@
     guest -- haven -- hvt-host == veth == hvt-out (dnsmasq, echo) == veth == hvt-far
 """
 
+import contextlib
+
 from support.runner import expect, expect_equal, expect_in, expect_match, test
-from support.topology import FAR4, FAR6, HOST4, OUT4, OUT6, SUPPORT
+from support.topology import FAR4, FAR6, HOST4, OUT4, OUT6, SILENT4, SUPPORT
 
 
 @test(smoke=True)
@@ -32,19 +34,42 @@ def truncated_answer_then_tcp(haven):
     expect_in("TCP", result.out, "which came over TCP")
 
 
-@test(identities=("user",))
-def dns_goes_on_when_the_first_server_is_dead(haven):
+@contextlib.contextmanager
+def resolvers(*addresses):
+    """The host's resolv.conf names these, for as long as the block runs."""
     path = "/etc/netns/hvt-host/resolv.conf"
     with open(path, encoding="ascii") as file:
         before = file.read()
+
+    def write(text):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+
+    write("".join(f"nameserver {address}\n" for address in addresses))
     try:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(f"nameserver {FAR4}\nnameserver {OUT4}\n")
-        result = haven.run("--", "dig", "+short", "+tries=1", "+time=8", "out.test", "A")
-        expect_equal(result.out, f"{OUT4}\n", "the second server's answer")
+        yield lambda *others: write("".join(f"nameserver {a}\n" for a in others))
     finally:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(before)
+        write(before)
+
+
+@test(identities=("user",))
+def dns_goes_on_when_the_first_server_is_dead(haven):
+    for dead in (FAR4, SILENT4):
+        with resolvers(dead, OUT4):
+            result = haven.run("--", "dig", "+short", "+tries=1", "+time=8", "out.test", "A")
+            expect_equal(result.out, f"{OUT4}\n", f"the second server's answer, {dead} first")
+
+
+@test(identities=("user",))
+def dns_follows_resolv_conf(haven):
+    with resolvers(SILENT4) as change:
+        process = haven.start("--", "sh", "-c", "echo up; read line; "
+                              "dig +short +tries=3 +time=3 out.test A; sleep 1", stdin=-1)
+        expect_equal(process.stdout.readline(), "up\n", "it runs")
+        change(OUT4)
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        expect_equal(process.stdout.readline(), f"{OUT4}\n", "the new server's answer")
 
 
 @test(smoke=True)
