@@ -5,13 +5,18 @@
 
 #define CWND_MAX (UINT32_C(1) << 30)
 
-static void newreno_start(struct hv_tcp_conn *conn)
+/* RFC 6928 section 2: min (10*MSS, max (2*MSS, 14600)) */
+static uint32_t initial_window(const struct hv_tcp_conn *conn)
 {
-	/* RFC 6928 section 2: min (10*MSS, max (2*MSS, 14600)) */
 	uint32_t ten = 10 * (uint32_t)conn->mss, two = 2 * (uint32_t)conn->mss;
 	uint32_t cap = two > 14600 ? two : 14600;
 
-	conn->cwnd = ten < cap ? ten : cap;
+	return ten < cap ? ten : cap;
+}
+
+static void newreno_start(struct hv_tcp_conn *conn)
+{
+	conn->cwnd = initial_window(conn);
 	conn->ssthresh = CWND_MAX; /* RFC 5681 section 3.1: arbitrarily high */
 }
 
@@ -37,6 +42,14 @@ static void newreno_acked(struct hv_tcp_conn *conn, uint32_t bytes)
 	}
 }
 
+static void newreno_idle(struct hv_tcp_conn *conn)
+{
+	uint32_t restart = initial_window(conn); /* RFC 5681 section 4.1 */
+
+	if (conn->cwnd > restart)
+		conn->cwnd = restart;
+}
+
 static uint32_t newreno_after_loss(const struct hv_tcp_conn *conn, uint32_t flight)
 {
 	uint32_t floor = 2 * (uint32_t)conn->mss; /* RFC 5681 equation (4) */
@@ -48,5 +61,6 @@ const struct hv_tcp_congestion_ops hv_tcp_newreno = {
 	.name = "newreno",
 	.start = newreno_start,
 	.acked = newreno_acked,
+	.idle = newreno_idle,
 	.after_loss = newreno_after_loss,
 };

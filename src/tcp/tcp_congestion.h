@@ -13,6 +13,8 @@ struct hv_tcp_congestion_ops {
 	void (*start)(struct hv_tcp_conn *conn);
 	/* New data was acknowledged outside of recovery, while the window was in full use. */
 	void (*acked)(struct hv_tcp_conn *conn, uint32_t bytes);
+	/* Nothing was sent for an RTO: the ACK clock has stopped. */
+	void (*idle)(struct hv_tcp_conn *conn);
 	/* Slow start threshold after a loss with this much in flight. */
 	uint32_t (*after_loss)(const struct hv_tcp_conn *conn, uint32_t flight);
 };

@@ -11,6 +11,9 @@
  *      the connection (hv_tcp_mark), and hv_tcp_flush() sends, once for a whole batch: data in
  *      segments of up to 64 KiB whose bytes are borrowed from the send ring (tcp_send.c), else
  *      one ACK for all that came in, at once or after a delay.
+ * Loss: with SACK, each packet that is under way has a record (tcp_scoreboard.c), RACK says which are lost
+ *      (tcp_rack.c), and the window follows PRR (tcp_sack.c). Without SACK it is NewReno by duplicate ACKs (tcp_ack.c),
+ *      and a time-out takes SND.NXT back to SND.UNA.
  * Time: one timer for each connection with several deadlines (tcp_timer.c).
  *
  * Life
@@ -81,7 +84,8 @@ enum {
 	HV_TCP_RETRIES_SYN_ACK = 5,
 	HV_TCP_RETRIES =
 		15, /* R2: about 15 minutes; RFC 9293 section 3.8.3 says at least 100 s */
-	HV_TCP_QUICK_ACKS = 16, /* segments acknowledged at once when a connection starts */
+	HV_TCP_RETRIES_ORPHAN = 9, /* nobody waits: those 100 s at the least RTO */
+	HV_TCP_QUICK_ACKS = 16,	   /* segments acknowledged at once when a connection starts */
 };
 
 #define HV_TCP_MS		     UINT64_C(1000000)

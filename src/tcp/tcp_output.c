@@ -227,8 +227,15 @@ int hv_tcp_send_ack(struct hv_tcp_conn *conn)
 	/* After a time-out snd_nxt is behind; an ACK says how far we were (RFC 9293 SND.NXT). */
 	int status = hv_tcp_transmit(conn, conn->snd_max, 0, HV_TCP_ACK);
 
-	if (status < 0)
-		conn->ack_now = true; /* the next flush tries again */
+	if (status >= 0)
+		return status;
+	conn->ack_now = true;
+	if (status == -EAGAIN) { /* when the link is free again */
+		hv_list_remove(&conn->output);
+		hv_list_append(&conn->tcp->blocked, &conn->output);
+	} else {
+		hv_tcp_arm(conn, HV_TCP_DEADLINE_DELAYED_ACK, HV_TCP_DELAYED_ACK_NS);
+	}
 	return status;
 }
 

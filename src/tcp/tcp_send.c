@@ -4,6 +4,7 @@
  */
 #include "tcp/tcp_send.h"
 
+#include "tcp/tcp_congestion.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_receive.h"
@@ -189,6 +190,10 @@ static bool send_data(struct hv_tcp_conn *conn)
 		if (conn->lost_bytes)
 			return true; /* the congestion window is full of it */
 	}
+	/* Idle for an RTO, and something to say now. */
+	if (conn->snd_una == conn->snd_max && conn->send.used &&
+	    hv_tcp_now(conn) - conn->progress_ns > conn->rto_ns)
+		conn->congestion->idle(conn);
 	conn->cwnd_limited = false;
 	for (;;) {
 		uint8_t flags = HV_TCP_ACK;

@@ -84,7 +84,7 @@ static bool is_given_up(const struct hv_tcp_conn *conn)
 			return true;
 		break;
 	default:
-		if (conn->retries >= HV_TCP_RETRIES)
+		if (conn->retries >= (conn->orphan ? HV_TCP_RETRIES_ORPHAN : HV_TCP_RETRIES))
 			return true;
 		if (conn->orphan && conn->probing && waited_ns >= ORPHAN_PROBE_NS)
 			return true;

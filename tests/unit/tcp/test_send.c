@@ -250,6 +250,25 @@ static void test_busy_link(void **state)
 	assert_int_equal(s->host.tcp.retransmits, 0);
 }
 
+/* An ACK that found the link busy is not forgotten. */
+static void test_busy_link_and_ack(void **state)
+{
+	struct script *s = *state;
+
+	script_accept(s);
+	s->host.ip.status = -EAGAIN;
+	script_in(s, FLAGS_PA, 1, 1, "x", 1);
+	s->host.ip.status = 0;
+	hv_tcp_writable(&s->host.tcp);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_A, 1, 2, 0);
+	s->host.ip.status = -ENOMEM;
+	script_in(s, FLAGS_PA, 2, 1, "x", 1);
+	s->host.ip.status = 0;
+	script_wait_ms(s, 50);
+	script_out(s, FLAGS_A, 1, 3, 0);
+}
+
 static void test_no_memory_to_send(void **state)
 {
 	struct script *s = *state;
@@ -358,6 +377,7 @@ int main(void)
 		SCRIPT_TEST(test_probe_is_taken),
 		SCRIPT_TEST(test_unanswered_probes),
 		SCRIPT_TEST(test_busy_link),
+		SCRIPT_TEST(test_busy_link_and_ack),
 		SCRIPT_TEST(test_no_memory_to_send),
 		SCRIPT_TEST(test_smaller_path),
 		SCRIPT_TEST(test_full_buffer),
