@@ -124,18 +124,28 @@ static void set_discover(struct hv_udp_socket *socket, int value)
 			   sizeof(value));
 }
 
-/* Errors that came for earlier datagrams. */
-static void read_errors(struct hv_udp_socket *socket)
+/*
+ * Errors that came for earlier datagrams. Returns the MTU of the path for which the host itself found one
+ * too big, or 0: that entry does not know the port (inet_dport of a socket that is not connected),
+ * so who sent it has to tell the guest.
+ */
+static uint32_t read_errors(struct hv_udp_socket *socket)
 {
 	struct hv_net_error error;
+	uint32_t mtu = 0;
 
 	while (hv_errqueue_read(socket->source.fd, &error)) {
+		if (error.local && error.error == EMSGSIZE) {
+			mtu = error.mtu;
+			continue;
+		}
 		/* What the host may fragment is nothing for the guest to make smaller. */
 		if (error.kind == HAVEN_ICMP_TOO_BIG && socket->discover != IP_PMTUDISC_DO)
 			continue;
 		if (error.told)
 			socket->failed(socket, &error);
 	}
+	return mtu;
 }
 
 static int send_one(struct hv_udp_socket *socket, struct message *message)
@@ -151,16 +161,20 @@ static int send_one(struct hv_udp_socket *socket, struct message *message)
 /*
  * An error may be about an earlier datagram (ICMP that came meanwhile): the queue is read, and this
  * one tried again. One that is too big for the path and must not be fragmented is lost, as on
- * a router: the queue has told the guest the size that fits.
+ * a router, and the guest is told the size that fits.
  */
-static void send_again(struct hv_udp_socket *socket, struct message *message, int error)
+static void send_again(struct hv_udp_socket *socket, struct message *message)
 {
-	struct hv_net_error failure = {.error = error, .local = true};
+	struct hv_net_error failure = {.local = true};
+	int error;
 
 	read_errors(socket);
 	error = send_one(socket, message);
-	if (error == 0 || error == EMSGSIZE || error == EAGAIN || error == ENOBUFS)
+	if (error == 0 || error == EAGAIN || error == ENOBUFS)
 		return;
+	if (error == EMSGSIZE)
+		failure.mtu = read_errors(socket);
+	failure.error = error;
 	failure.told = hv_errqueue_kind(error, &failure.kind);
 	failure.destination = message->departure.destination;
 	failure.size = message->departure.gso_size ? message->departure.gso_size
@@ -185,7 +199,7 @@ static void send_apart(struct hv_udp_socket *socket, const struct message *whole
 		part.departure.size = size;
 		error = send_one(socket, &part);
 		if (error && error != EAGAIN && error != ENOBUFS)
-			send_again(socket, &part, error);
+			send_again(socket, &part);
 		left -= size;
 	}
 }
@@ -202,7 +216,7 @@ static void send_failed(struct hv_udp_socket *socket, struct message *message, i
 		send_apart(socket, message);
 		return;
 	}
-	send_again(socket, message, error);
+	send_again(socket, message);
 }
 
 void hv_udp_flush(struct hv_gateway *gateway)
