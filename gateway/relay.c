@@ -311,7 +311,9 @@ static void guest_ended(struct hv_relay *relay)
 {
 	relay->guest_eof = true;
 	relay->flow.state = HV_FLOW_CLOSING;
-	shutdown(relay->source.fd, SHUT_WR);
+	/* When both have ended, the close that follows says so. */
+	if (!relay->host_eof)
+		shutdown(relay->source.fd, SHUT_WR);
 }
 
 /* Returns false when the relay has ended. */

@@ -54,7 +54,7 @@ void hv_udp_listener_close(struct hv_udp_listener *listener);
 void hv_udp_tell(struct hv_gateway *gateway, const struct haven_endpoint *source,
 		 const struct haven_endpoint *destination, const struct hv_net_error *error);
 
-/* How many bytes of payload leave in a departure made from a datagram of the guest. */
+/* A datagram of the guest as it leaves for `destination`, in the host's network. */
 void hv_udp_departure_of(const struct haven_datagram *datagram,
 			 const struct haven_endpoint *destination,
 			 struct hv_udp_departure *departure);
