@@ -151,6 +151,8 @@ static void serve_stack(struct hv_gateway *gateway)
 
 		gateway->stack_work = false;
 		haven_poll(gateway->stack, gateway->loop.now_ns);
+		/* Packets that --impair delays come out of the link here, not at the wire. */
+		hv_udp_flush(gateway);
 		while ((socket = haven_next_ready(gateway->stack, &events))) {
 			struct hv_relay *relay = haven_socket_user(socket);
 
