@@ -2,6 +2,7 @@
  * Socket options of a connection, by Linux's names and units.
  */
 #include "tcp/tcp_options.h"
+#include "tcp/tcp_receive.h"
 #include "tcp/tcp_timer.h"
 
 #include <netinet/tcp.h>
@@ -22,6 +23,15 @@ static uint32_t buffer_limit(int value, uint32_t most)
 	return wanted < most ? wanted : most;
 }
 
+/* What was offered to the peer already must find room: RFC 9293 section 3.8.6. */
+static void set_receive_limit(struct hv_tcp_conn *conn, uint32_t limit)
+{
+	uint32_t held = conn->receive.used + hv_tcp_receive_window(conn);
+
+	conn->receive.limit = limit > held ? limit : held;
+	conn->receive_fixed = true;
+}
+
 static int set_socket_level(struct hv_tcp_conn *conn, int option, int value)
 {
 	const struct hv_tcp_config *config = &conn->tcp->config;
@@ -38,8 +48,7 @@ static int set_socket_level(struct hv_tcp_conn *conn, int option, int value)
 								   : value);
 		return 0;
 	case SO_RCVBUF:
-		conn->receive.limit = buffer_limit(value, config->receive_buffer_bytes);
-		conn->receive_fixed = true;
+		set_receive_limit(conn, buffer_limit(value, config->receive_buffer_bytes));
 		return 0;
 	case SO_SNDBUF:
 		conn->send.limit = buffer_limit(value, config->send_buffer_bytes);
@@ -171,7 +180,7 @@ static int get_socket_level(const struct hv_tcp_conn *conn, int option, int *val
 		*value = conn->linger ? conn->linger_s : -1;
 		return 0;
 	case SO_RCVBUF:
-		*value = (int)conn->receive.limit;
+		*value = (int)conn->receive_limit;
 		return 0;
 	case SO_SNDBUF:
 		*value = (int)conn->send.limit;

@@ -192,7 +192,8 @@ struct sim {
 	struct sim_request requests[SIM_REQUESTS_MAX];
 	struct sim_sender senders[SIM_SENDERS_MAX];
 	struct sim_path paths[SIM_HOSTS_MAX]; /* by wire */
-	uint64_t steps, steps_here;	      /* all; without time going on */
+	uint64_t steps;
+	uint64_t steps_here, bytes_here; /* since time or a byte moved; bytes then */
 	uint64_t progress_ns;
 	uint64_t bytes;	 /* that arrived and were right */
 	uint64_t frames; /* that crossed */

@@ -6,7 +6,7 @@
 
 #include "sim.h"
 
-enum { STEPS_AT_ONE_TIME_MAX = 50000 };
+enum { STEPS_AT_ONE_TIME_MAX = 10000 };
 
 socklen_t sim_address(unsigned wire, bool hub, bool v6, uint16_t port,
 		      struct sockaddr_storage *address)
@@ -299,8 +299,14 @@ bool sim_world_step(struct sim *sim, uint64_t limit_ns)
 		if (test_random_one_in(&sim->random, 8))
 			sim->now_ns += test_random_below(&sim->random, SIM_MS);
 	}
+	if (sim->bytes > sim->bytes_here) {
+		/* Wires without delay: all of a stream may pass in no time. */
+		sim->bytes_here = sim->bytes;
+		sim->steps_here = 0;
+	}
 	if (sim->steps_here > STEPS_AT_ONE_TIME_MAX)
-		sim_fail(sim, "storm: %d steps without time going on", STEPS_AT_ONE_TIME_MAX);
+		sim_fail(sim, "storm: %d steps that moved neither time nor bytes",
+			 STEPS_AT_ONE_TIME_MAX);
 	trouble(sim);
 	first = (unsigned)test_random_below(&sim->random, sim->plan.hosts);
 	for (unsigned i = 0; i < sim->plan.hosts; i++)
