@@ -86,6 +86,10 @@ bool hv_tcp_rack_detect(struct hv_tcp_conn *conn)
 
 		if (sent->sacked || sent->lost)
 			continue;
+		/* Sent again at this very moment: nothing can be known of it. Without time that goes
+		 * by, every answer would else call for another transmission. */
+		if (sent->again && sent->time_ns >= now_ns)
+			continue;
 		if (!is_later(conn->rack_time_ns, conn->rack_end, sent->time_ns, sent->end)) {
 			/* Sent after all that arrived; so is the rest, unless it went again. */
 			if (!conn->lost_bytes && !conn->in_recovery && !conn->loss_recovery)
