@@ -41,7 +41,8 @@ struct hv_tcp_conn *hv_tcp_conn_new(struct hv_tcp *tcp, int *error)
 	hv_list_init(&conn->queue);
 	hv_timer_init(&conn->timer, hv_tcp_timer_fire);
 	hv_ring_init(&conn->send, smaller(tcp->config.send_buffer_bytes, SEND_START));
-	hv_ring_init(&conn->receive, smaller(tcp->config.receive_buffer_bytes, RECEIVE_START));
+	conn->receive_limit = smaller(tcp->config.receive_buffer_bytes, RECEIVE_START);
+	hv_ring_init(&conn->receive, conn->receive_limit);
 	conn->congestion = &hv_tcp_newreno;
 	conn->quick_acks = HV_TCP_QUICK_ACKS;
 	conn->rto_ns = HV_TCP_RTO_INITIAL_NS;

@@ -176,6 +176,8 @@ struct hv_tcp_conn {
 	uint32_t rcv_edge;   /* right edge of the window as announced; never moves left */
 	uint32_t ack_sent;   /* rcv_nxt as last acknowledged */
 	uint32_t tune_bytes; /* taken by the reader since the receive limit last grew */
+	uint32_t
+		receive_limit; /* buffer that is offered; the ring's own limit keeps older promises */
 	struct hv_ring receive;
 	haven_sink_fn *sink;
 	void *sink_user;

@@ -26,7 +26,7 @@ bool hv_tcp_is_acceptable(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t
 
 uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn)
 {
-	uint32_t space = hv_ring_space(&conn->receive), half = conn->receive.limit / 2;
+	uint32_t space = hv_tcp_receive_space(conn), half = conn->receive_limit / 2;
 	uint32_t worth = conn->rcv_mss < half ? conn->rcv_mss : half;
 	uint32_t edge = conn->rcv_nxt + space, window, field;
 	uint8_t scale = conn->rcv_wscale;
@@ -54,23 +54,33 @@ uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn)
 	return (uint16_t)field;
 }
 
+void hv_tcp_set_receive_limit(struct hv_tcp_conn *conn, uint32_t limit_bytes)
+{
+	uint32_t promised = conn->receive.used + hv_tcp_receive_window(conn);
+
+	conn->receive_limit = limit_bytes;
+	conn->receive.limit = limit_bytes > promised ? limit_bytes : promised;
+}
+
 void hv_tcp_reader_took(struct hv_tcp_conn *conn, uint32_t size)
 {
-	struct hv_ring *ring = &conn->receive;
 	uint32_t half, worth;
 
 	/* A reader that empties the buffer keeps pace: it gets a larger one, up to the limit. */
 	conn->tune_bytes += size;
-	if (!ring->used && !conn->receive_fixed && conn->tune_bytes >= ring->limit / 2) {
+	if (!conn->receive.used && !conn->receive_fixed &&
+	    conn->tune_bytes >= conn->receive_limit / 2) {
 		uint32_t most = conn->tcp->config.receive_buffer_bytes;
 
-		ring->limit = ring->limit > most / 2 ? most : ring->limit * 2;
+		hv_tcp_set_receive_limit(conn, conn->receive_limit > most / 2
+						       ? most
+						       : conn->receive_limit * 2);
 		conn->tune_bytes = 0;
 	}
-	half = ring->limit / 2;
+	half = conn->receive_limit / 2;
 	worth = 2 * (uint32_t)conn->rcv_mss < half ? 2 * (uint32_t)conn->rcv_mss : half;
 	if (!conn->fin_received &&
-	    !hv_seq_lt(conn->rcv_nxt + hv_ring_space(ring), conn->rcv_edge + worth))
+	    !hv_seq_lt(conn->rcv_nxt + hv_tcp_receive_space(conn), conn->rcv_edge + worth))
 		conn->ack_now = true; /* window update */
 }
 

@@ -9,6 +9,13 @@ static inline uint32_t hv_tcp_receive_window(const struct hv_tcp_conn *conn)
 {
 	return conn->rcv_edge - conn->rcv_nxt;
 }
+/* Bytes of buffer that are free to be offered. */
+static inline uint32_t hv_tcp_receive_space(const struct hv_tcp_conn *conn)
+{
+	return conn->receive.used < conn->receive_limit
+		       ? conn->receive_limit - conn->receive.used
+		       : 0;
+}
 /* RFC 9293 section 3.10.7.4, first check: does the segment touch the window? */
 bool hv_tcp_is_acceptable(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t size);
 /* Trim to the window and deliver, or keep for later. size excludes SYN and FIN. Consumes. */
@@ -17,6 +24,8 @@ void hv_tcp_receive_segment(struct hv_tcp_conn *conn, struct hv_packet *packet);
 uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn);
 /* In-order bytes: sink, then ring. Returns how many were taken. */
 uint32_t hv_tcp_deliver(struct hv_tcp_conn *conn, const uint8_t *data, uint32_t size);
+/* Offer that much buffer from now on; what was offered before is kept. */
+void hv_tcp_set_receive_limit(struct hv_tcp_conn *conn, uint32_t limit_bytes);
 /* The reader took size bytes: tune the limit, announce the window when that is worth it. */
 void hv_tcp_reader_took(struct hv_tcp_conn *conn, uint32_t size);
 /* Whether the data received asks for an ACK at once (flush). */

@@ -23,15 +23,6 @@ static uint32_t buffer_limit(int value, uint32_t most)
 	return wanted < most ? wanted : most;
 }
 
-/* What was offered to the peer already must find room: RFC 9293 section 3.8.6. */
-static void set_receive_limit(struct hv_tcp_conn *conn, uint32_t limit)
-{
-	uint32_t held = conn->receive.used + hv_tcp_receive_window(conn);
-
-	conn->receive.limit = limit > held ? limit : held;
-	conn->receive_fixed = true;
-}
-
 static int set_socket_level(struct hv_tcp_conn *conn, int option, int value)
 {
 	const struct hv_tcp_config *config = &conn->tcp->config;
@@ -48,7 +39,9 @@ static int set_socket_level(struct hv_tcp_conn *conn, int option, int value)
 								   : value);
 		return 0;
 	case SO_RCVBUF:
-		set_receive_limit(conn, buffer_limit(value, config->receive_buffer_bytes));
+		hv_tcp_set_receive_limit(conn,
+					 buffer_limit(value, config->receive_buffer_bytes));
+		conn->receive_fixed = true;
 		return 0;
 	case SO_SNDBUF:
 		conn->send.limit = buffer_limit(value, config->send_buffer_bytes);

@@ -301,14 +301,14 @@ static void test_tuning(void **state)
 
 	s->syn.has_window_scale = true;
 	script_accept(s);
-	before = s->conn->receive.limit;
+	before = s->conn->receive_limit;
 	for (uint32_t seq = 1; seq < 9000000; seq += 60000) {
 		script_in(s, FLAGS_A, seq, 1, NULL, 60000);
 		assert_int_equal(host_read(s->conn, data, sizeof(data)), 60000);
 		script_skip(s);
 	}
-	assert_true(s->conn->receive.limit > before);
-	assert_int_equal(s->conn->receive.limit, 4 << 20);
+	assert_true(s->conn->receive_limit > before);
+	assert_int_equal(s->conn->receive_limit, 4 << 20);
 }
 
 static void test_no_memory(void **state)
