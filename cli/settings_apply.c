@@ -32,7 +32,7 @@ static bool is_edge4(const uint8_t address[16], const struct hv_settings_family 
 {
 	uint32_t hosts, host;
 
-	if (!hv_address_is_v4(address))
+	if (!hv_address_is_v4(address) || family->prefix > 31)
 		return false;
 	hosts = UINT32_MAX >> family->prefix;
 	host = ((uint32_t)address[12] << 24 | (uint32_t)address[13] << 16 |
