@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "gateway/capture.h"
 #include "gateway/dns.h"
@@ -281,6 +282,26 @@ static int create_parts(struct hv_gateway *gateway, const struct hv_gateway_conf
 	return failed;
 }
 
+/*
+ * Flows that a guest makes without an answer from anybody (a datagram is enough) may not take all the
+ * descriptors: connections keep the larger part.
+ */
+static void share_descriptors(struct hv_flow_table *flows)
+{
+	static const enum hv_flow_kind kinds[] = {HV_FLOW_UDP_OUT, HV_FLOW_ECHO, HV_FLOW_DNS};
+	static const unsigned parts[] = {4, 16, 8}; /* one in ... */
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return;
+	for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		uint64_t share = limit.rlim_cur / parts[i] + 1;
+
+		if (share < flows->limit[kinds[i]])
+			flows->limit[kinds[i]] = (uint32_t)share;
+	}
+}
+
 int hv_gateway_create(const struct hv_gateway_config *config, struct hv_gateway **out,
 		      struct hv_gateway_error *error)
 {
@@ -298,6 +319,7 @@ int hv_gateway_create(const struct hv_gateway_config *config, struct hv_gateway 
 		TAILQ_INIT(&gateway->relays);
 		TAILQ_INIT(&gateway->runnable);
 		hv_flow_table_init(&gateway->flows, gateway->log);
+		share_descriptors(&gateway->flows);
 		failed = create_parts(gateway, config, error);
 	}
 	if (failed < 0) {

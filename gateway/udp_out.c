@@ -13,6 +13,8 @@
 #define IDLE_ONE_WAY_NS	  (30 * HV_NS_PER_S)
 #define IDLE_BOTH_WAYS_NS (120 * HV_NS_PER_S)
 
+#define DISPLACE_LOOKS 64
+
 #define RECEIVE_BUFFER_BYTES (32 * 65536)
 
 /* TTL that Linux gives its packets: the host's own default stands for one hop less. */
@@ -145,6 +147,28 @@ static void mapping_arrived(struct hv_udp_socket *socket, const struct hv_udp_ar
 			    1, arrival->gso_size, 0);
 }
 
+/*
+ * At the limit, the mapping that was not used for longest makes room: first of those that never got an
+ * answer. Only a few are looked at: published sessions stand in the same lists.
+ */
+static bool displace_oldest(struct hv_udp *udp)
+{
+	for (unsigned i = 0; i < HV_IDLE_CLASSES; i++) {
+		struct hv_idle *idle = TAILQ_FIRST(&udp->idle.lists[i]);
+
+		for (unsigned looked = 0; idle && looked < DISPLACE_LOOKS; looked++) {
+			if (idle->expired == mapping_expired) {
+				hv_idle_remove(&udp->idle, idle);
+				end_mapping(hv_container(idle, struct mapping, idle),
+					    "displaced by a newer one");
+				return true;
+			}
+			idle = TAILQ_NEXT(idle, entry);
+		}
+	}
+	return false;
+}
+
 static struct mapping *new_mapping(struct hv_gateway *gateway,
 				   const struct haven_endpoint *guest,
 				   const struct haven_endpoint *destination)
@@ -155,7 +179,8 @@ static struct mapping *new_mapping(struct hv_gateway *gateway,
 
 	if (!hv_flow_allowed(&gateway->flows, HV_FLOW_UDP_OUT)) {
 		hv_gateway_limit_reached(gateway, HV_FLOW_UDP_OUT);
-		return NULL;
+		if (!displace_oldest(udp))
+			return NULL;
 	}
 	mapping = calloc(1, sizeof(*mapping));
 	if (!mapping)
