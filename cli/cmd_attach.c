@@ -52,7 +52,7 @@ static int attach(const char *target, const struct hv_settings *settings, struct
 	hv_settings_gateway(settings, &options.network, log, &config);
 	if (hv_guest_attach(&options, &guest, &error) < 0)
 		return hv_cmd_fail(log, error.text);
-	return hv_cmd_serve(guest, &config);
+	return hv_cmd_serve(guest, &config, 0);
 }
 
 int hv_command_attach(int argc, char **argv)

@@ -49,7 +49,8 @@ void hv_cmd_guest_line(void *context, enum hv_guest_log_level level, const char 
  * The guest stands before the gateway is made: its processes then hold none of the gateway's
  * descriptors, and it has the limits that haven was started with.
  */
-int hv_cmd_serve(struct hv_guest *guest, const struct hv_gateway_config *config)
+int hv_cmd_serve(struct hv_guest *guest, const struct hv_gateway_config *config,
+		 uint64_t drain_ns)
 {
 	struct hv_gateway_error error;
 	struct hv_gateway *gateway;
@@ -58,7 +59,7 @@ int hv_cmd_serve(struct hv_guest *guest, const struct hv_gateway_config *config)
 
 	hv_session_raise_limits();
 	if (hv_gateway_create(config, &gateway, &error) == 0) {
-		status = hv_session_run(gateway, guest, config, &error);
+		status = hv_session_run(gateway, guest, config, drain_ns, &error);
 		hv_gateway_destroy(gateway);
 	}
 	if (error.text[0])

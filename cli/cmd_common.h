@@ -18,6 +18,7 @@ int hv_cmd_fail(const struct hv_log *log, const char *text);
 void hv_cmd_guest_line(void *context, enum hv_guest_log_level level, const char *text);
 
 /* Gateway up, guest released, until its end. Ends the guest too. */
-int hv_cmd_serve(struct hv_guest *guest, const struct hv_gateway_config *config);
+int hv_cmd_serve(struct hv_guest *guest, const struct hv_gateway_config *config,
+		 uint64_t drain_ns);
 
 #endif

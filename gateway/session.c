@@ -14,9 +14,6 @@
 #include "gateway/publish.h"
 #include "gateway/status.h"
 
-/* What a guest that has ended left in its kernel's send buffers may take this long to get out. */
-#define DRAIN_NS (2 * HV_NS_PER_S)
-
 struct session {
 	struct hv_gateway *gateway;
 	struct hv_guest *guest;
@@ -132,7 +129,7 @@ static void tell_impairment(const struct hv_gateway *gateway)
 	tell_impaired(gateway, "out", &from_guest);
 }
 
-static int run(struct session *session, struct hv_gateway_error *error)
+static int run(struct session *session, uint64_t drain_ns, struct hv_gateway_error *error)
 {
 	while (!session->ended) {
 		int failed = hv_gateway_turn(session->gateway, UINT64_MAX);
@@ -143,13 +140,14 @@ static int run(struct session *session, struct hv_gateway_error *error)
 			return HV_EXIT_FAILED;
 		}
 	}
-	hv_gateway_drain(session->gateway, DRAIN_NS);
+	hv_gateway_drain(session->gateway, drain_ns);
 	tell_impairment(session->gateway);
 	return hv_guest_status(session->guest);
 }
 
 int hv_session_run(struct hv_gateway *gateway, struct hv_guest *guest,
-		   const struct hv_gateway_config *config, struct hv_gateway_error *error)
+		   const struct hv_gateway_config *config, uint64_t drain_ns,
+		   struct hv_gateway_error *error)
 {
 	struct session session = {
 		.gateway = gateway,
@@ -161,7 +159,7 @@ int hv_session_run(struct hv_gateway *gateway, struct hv_guest *guest,
 	int failed = start(&session, config, error);
 
 	if (failed == 0)
-		status = run(&session, error);
+		status = run(&session, drain_ns, error);
 	else if (!error->text[0])
 		snprintf(error->text, sizeof(error->text), "cannot start: %s",
 			 strerror(-failed));
