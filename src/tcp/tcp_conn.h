@@ -94,6 +94,7 @@ enum {
 #define HV_TCP_RTO_MIN_NS	     (200 * HV_TCP_MS) /* RFC 6298 2.4 says 1 s; 200 ms is what hosts do */
 #define HV_TCP_RTO_MAX_NS	     (120 * HV_TCP_SECOND) /* RFC 6298 2.5: at least 60 s */
 #define HV_TCP_RTO_INITIAL_NS	     (1 * HV_TCP_SECOND)   /* RFC 6298 2.1 */
+#define HV_TCP_TAIL_MIN_NS	     (10 * HV_TCP_MS)	   /* least time to a tail loss probe */
 #define HV_TCP_TRIM_NS		     (1 * HV_TCP_SECOND)
 #define HV_TCP_FIN_WAIT_2_NS	     (60 * HV_TCP_SECOND)
 #define HV_TCP_KEEPALIVE_IDLE_NS     (7200 * HV_TCP_SECOND) /* RFC 9293 section 3.8.4 MUST-28 */
@@ -183,6 +184,7 @@ struct hv_tcp_conn {
 	void *sink_user;
 	struct hv_tcp_block *blocks; /* out-of-order data by sequence */
 	uint32_t blocks_bytes;	     /* true size of it */
+	uint16_t blocks_runs;	     /* gaps before them */
 	uint32_t sack_recent; /* sequence of the block that came last (RFC 2018 section 4) */
 
 	uint32_t dsack_left,
@@ -209,7 +211,12 @@ struct hv_tcp_conn {
 	uint64_t rack_time_ns, rack_rtt_ns; /* when that last one was sent; how long it took */
 	uint64_t min_rtt_ns;		    /* 0: not measured yet */
 	uint8_t rack_multiplier,
-		rack_persist;	   /* section 6.2.1: quarters of min_rtt_ns beyond one */
+		rack_persist; /* section 6.2.1: quarters of min_rtt_ns beyond one */
+	uint32_t sent_count;  /* records: bounded, as a peer can cut them by SACK blocks */
+	bool tail_armed; /* DEADLINE_RETRANSMIT is a tail loss probe (RFC 8985 section 7) */
+	bool tail_out; /* one was sent; the next one must wait until tail_end is acknowledged */
+	bool tail_again; /* it was old data */
+	uint32_t tail_end;
 	bool rack_any, reordering; /* anything arrived yet; anything was ever out of order */
 
 	/* RFC 6298. */

@@ -23,6 +23,8 @@ struct hv_tcp_block {
 enum {
 	WASTE = 4, /* a buffer more than this many times its contents is not kept */
 	LIMIT_MIN = 128 * 1024,
+	RUNS_MAX =
+		4096, /* every other segment of 4 MiB is less; looking for a place stays short */
 };
 
 static uint32_t limit_of(const struct hv_tcp_conn *conn)
@@ -89,6 +91,7 @@ static void pop_block(struct hv_tcp_conn *conn)
 		next->next_run = head->next_run;
 	} else {
 		next = head->next_run;
+		conn->blocks_runs--;
 	}
 	conn->blocks = next;
 	free_block(conn, head);
@@ -103,6 +106,7 @@ static void remove_covered(struct hv_tcp_conn *conn, struct hv_tcp_block **link,
 
 		*fin |= block->run_last->fin;
 		*link = block->next_run;
+		conn->blocks_runs--;
 		while (block) {
 			struct hv_tcp_block *next = block->next;
 
@@ -113,7 +117,7 @@ static void remove_covered(struct hv_tcp_conn *conn, struct hv_tcp_block **link,
 }
 
 /* The run may touch the next one now: then they are one. */
-static void join_next(struct hv_tcp_block *run)
+static void join_next(struct hv_tcp_conn *conn, struct hv_tcp_block *run)
 {
 	struct hv_tcp_block *next = run->next_run;
 
@@ -123,6 +127,7 @@ static void join_next(struct hv_tcp_block *run)
 	run->run_last = next->run_last;
 	run->run_end = next->run_end;
 	run->next_run = next->next_run;
+	conn->blocks_runs--;
 }
 
 void hv_tcp_reassembly_add(struct hv_tcp_conn *conn, struct hv_packet *packet, uint32_t seq,
@@ -153,7 +158,7 @@ void hv_tcp_reassembly_add(struct hv_tcp_conn *conn, struct hv_packet *packet, u
 		end = (*link)->seq; /* the next run has the rest */
 		fin = false;
 	}
-	if (conn->blocks_bytes >= limit_of(conn)) {
+	if (conn->blocks_bytes >= limit_of(conn) || (!run && conn->blocks_runs >= RUNS_MAX)) {
 		hv_drop(core, packet, HV_DROP_TCP_OUT_OF_ORDER_LIMIT);
 		return;
 	}
@@ -169,12 +174,13 @@ void hv_tcp_reassembly_add(struct hv_tcp_conn *conn, struct hv_packet *packet, u
 		run->run_end = end;
 	} else {
 		run = block;
+		conn->blocks_runs++;
 		run->run_last = block;
 		run->run_end = end;
 		run->next_run = *link;
 		*link = run;
 	}
-	join_next(run);
+	join_next(conn, run);
 }
 
 bool hv_tcp_reassembly_deliver(struct hv_tcp_conn *conn)

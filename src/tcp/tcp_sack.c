@@ -46,6 +46,25 @@ static void reduce(struct hv_tcp_conn *conn, uint32_t delivered)
 		conn->cwnd = conn->mss;
 }
 
+/*
+ * RFC 8985 section 7.4: a probe that came twice was not needed, and says nothing about reordering. When what was
+ * sent after it is acknowledged and no D-SACK came, it was: something was lost, and the window shrinks.
+ */
+static void tail_probe_answered(struct hv_tcp_conn *conn, bool duplicate)
+{
+	if (duplicate || !conn->tail_again) {
+		conn->tail_out = false;
+		return;
+	}
+	if (!hv_seq_gt(conn->snd_una, conn->tail_end))
+		return; /* the D-SACK may still come */
+	conn->tail_out = false;
+	if (conn->in_recovery || conn->loss_recovery)
+		return;
+	conn->ssthresh = conn->congestion->after_loss(conn, conn->cwnd);
+	conn->cwnd = conn->ssthresh;
+}
+
 void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *options,
 		     uint32_t acked)
 {
@@ -56,7 +75,9 @@ void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *opti
 		delivered = hv_tcp_sent_acked(conn);
 	if (options->sack_count)
 		delivered += hv_tcp_sent_sacked(conn, options, &duplicate);
-	if (duplicate)
+	if (conn->tail_out && (duplicate || hv_seq_geq(conn->snd_una, conn->tail_end)))
+		tail_probe_answered(conn, duplicate);
+	else if (duplicate)
 		hv_tcp_rack_duplicate(conn);
 	/* Nothing arrived before its turn, nothing was sent again: nothing can be missing. */
 	if (conn->sacked_bytes || conn->in_recovery || conn->loss_recovery)

@@ -6,6 +6,8 @@
 
 #include "tcp/tcp_rack.h"
 
+enum { RECORDS_MAX = 16384 }; /* more than a full window of small segments has */
+
 static uint32_t size_of(const struct hv_tcp_sent *sent)
 {
 	return sent->end - sent->seq;
@@ -23,10 +25,14 @@ static void forget_marks(struct hv_tcp_conn *conn, struct hv_tcp_sent *sent)
 /* Cut in two at seq. Without memory it stays whole: false. */
 static bool split(struct hv_tcp_conn *conn, struct hv_tcp_sent *sent, uint32_t seq)
 {
-	struct hv_tcp_sent *rest = hv_alloc(hv_tcp_core(conn), sizeof(*rest));
+	struct hv_tcp_sent *rest;
 
+	if (conn->sent_count >= RECORDS_MAX)
+		return false;
+	rest = hv_alloc(hv_tcp_core(conn), sizeof(*rest));
 	if (!rest)
 		return false;
+	conn->sent_count++;
 	*rest = *sent;
 	rest->seq = seq;
 	sent->end = seq;
@@ -57,9 +63,10 @@ void hv_tcp_sent_note(struct hv_tcp_conn *conn, uint32_t seq, uint32_t end)
 		note_again(conn, seq, end);
 		return;
 	}
-	sent = hv_alloc(hv_tcp_core(conn), sizeof(*sent));
+	sent = conn->sent_count < RECORDS_MAX ? hv_alloc(hv_tcp_core(conn), sizeof(*sent))
+					      : NULL;
 	if (!sent) {
-		/* The one before it stands for both; without one the retransmission timer does. */
+		/* The one before it stands for both, else the retransmission timer does. */
 		if (last && !last->sacked && !last->lost)
 			last->end = end;
 		return;
@@ -74,6 +81,7 @@ void hv_tcp_sent_note(struct hv_tcp_conn *conn, uint32_t seq, uint32_t end)
 	else
 		conn->sent_first = sent;
 	conn->sent_last = sent;
+	conn->sent_count++;
 }
 
 uint32_t hv_tcp_sent_acked(struct hv_tcp_conn *conn)
@@ -99,6 +107,7 @@ uint32_t hv_tcp_sent_acked(struct hv_tcp_conn *conn)
 		conn->sent_first = sent->next;
 		if (!sent->next)
 			conn->sent_last = NULL;
+		conn->sent_count--;
 		hv_free(hv_tcp_core(conn), sent, sizeof(*sent));
 	}
 	return delivered;
@@ -197,6 +206,15 @@ struct hv_tcp_sent *hv_tcp_sent_next_lost(struct hv_tcp_conn *conn, uint32_t mos
 	return sent;
 }
 
+struct hv_tcp_sent *hv_tcp_sent_tail(struct hv_tcp_conn *conn, uint32_t most)
+{
+	struct hv_tcp_sent *last = conn->sent_last;
+
+	if (last && size_of(last) > most && !split(conn, last, last->end - most))
+		return NULL;
+	return conn->sent_last;
+}
+
 void hv_tcp_sent_clear(struct hv_tcp_conn *conn)
 {
 	while (conn->sent_first) {
@@ -206,6 +224,7 @@ void hv_tcp_sent_clear(struct hv_tcp_conn *conn)
 		hv_free(hv_tcp_core(conn), sent, sizeof(*sent));
 	}
 	conn->sent_last = NULL;
+	conn->sent_count = 0;
 	conn->sacked_bytes = 0;
 	conn->lost_bytes = 0;
 }

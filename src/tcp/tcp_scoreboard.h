@@ -29,6 +29,8 @@ void hv_tcp_sent_lose(struct hv_tcp_conn *conn, struct hv_tcp_sent *sent);
 void hv_tcp_sent_lose_all(struct hv_tcp_conn *conn);
 /* The first lost one, cut so that it has at most `most` bytes. NULL: none. */
 struct hv_tcp_sent *hv_tcp_sent_next_lost(struct hv_tcp_conn *conn, uint32_t most);
+/* The last one, cut in the same way at its beginning. */
+struct hv_tcp_sent *hv_tcp_sent_tail(struct hv_tcp_conn *conn, uint32_t most);
 void hv_tcp_sent_clear(struct hv_tcp_conn *conn);
 
 #endif

@@ -271,6 +271,30 @@ void hv_tcp_send_again(struct hv_tcp_conn *conn)
 	conn->snd_nxt = conn->snd_una;
 }
 
+void hv_tcp_send_tail_probe(struct hv_tcp_conn *conn)
+{
+	uint32_t end = hv_tcp_send_end(conn), size = 0, room = peer_room(conn);
+	uint32_t seq = conn->snd_nxt;
+	uint8_t flags = HV_TCP_ACK;
+	struct hv_tcp_sent *tail;
+
+	if (hv_seq_gt(end, seq))
+		size = end - seq < conn->mss ? end - seq : conn->mss;
+	conn->tail_again = !size || size > room;
+	if (conn->tail_again) {
+		tail = hv_tcp_sent_tail(conn, conn->mss);
+		if (!tail)
+			return;
+		seq = tail->seq;
+		size = tail->end - seq;
+		if (hv_seq_gt(tail->end, end)) {
+			size--;
+			flags |= HV_TCP_FIN;
+		}
+	}
+	hv_tcp_transmit(conn, seq, size, flags);
+}
+
 bool hv_tcp_send_held_back(struct hv_tcp_conn *conn)
 {
 	if (peer_room(conn) == 0 && hv_seq_gt(hv_tcp_send_end(conn), conn->snd_nxt))

@@ -10,6 +10,8 @@ void hv_tcp_send_pending(struct hv_tcp_conn *conn);
 void hv_tcp_retransmit(struct hv_tcp_conn *conn);
 /* Everything that is not known to have arrived is to be sent again. */
 void hv_tcp_send_again(struct hv_tcp_conn *conn);
+/* RFC 8985 section 7.3: one segment, new if there is one, else the last one again. */
+void hv_tcp_send_tail_probe(struct hv_tcp_conn *conn);
 /* The persist timer fired: if Nagle, SWS avoidance or cork held something back, send it. Else false. */
 bool hv_tcp_send_held_back(struct hv_tcp_conn *conn);
 /* The persist timer fired at a closed window: probe it. */

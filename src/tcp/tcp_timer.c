@@ -12,7 +12,8 @@
 
 #define ORPHAN_PROBE_NS \
 	(100 * HV_TCP_SECOND) /* nobody waits for what an orphan cannot deliver */
-#define PERSIST_MAX_NS (60 * HV_TCP_SECOND)
+#define PERSIST_MAX_NS	  (60 * HV_TCP_SECOND)
+#define TAIL_ACK_DELAY_NS (200 * HV_TCP_MS) /* RFC 8985 section 7.2: max_ack_delay */
 
 void hv_tcp_arm(struct hv_tcp_conn *conn, enum hv_tcp_deadline which, uint64_t delay_ns)
 {
@@ -34,11 +35,31 @@ static uint64_t backed_off(const struct hv_tcp_conn *conn, uint64_t most_ns)
 	return delay_ns < most_ns ? delay_ns : most_ns;
 }
 
+/*
+ * RFC 8985 section 7.2: when the last segments of a flight may be lost, no ACK will tell; two round trips later
+ * one is sent again, and its ACK does. 0: not now.
+ */
+static uint64_t tail_probe_ns(const struct hv_tcp_conn *conn)
+{
+	uint64_t delay_ns = 2 * conn->srtt_ns;
+
+	if (!conn->sack_ok || !conn->srtt_ns || conn->tail_out || conn->retries ||
+	    conn->sacked_bytes || conn->lost_bytes || conn->in_recovery ||
+	    conn->loss_recovery || !hv_tcp_is_synchronized(conn))
+		return 0;
+	if (conn->snd_nxt - conn->snd_una <= conn->mss)
+		delay_ns += TAIL_ACK_DELAY_NS; /* a lone segment may meet a delayed ACK */
+	return delay_ns > HV_TCP_TAIL_MIN_NS ? delay_ns : HV_TCP_TAIL_MIN_NS;
+}
+
 void hv_tcp_arm_retransmit(struct hv_tcp_conn *conn)
 {
-	uint64_t delay_ns = backed_off(conn, HV_TCP_RTO_MAX_NS);
+	uint64_t delay_ns = backed_off(conn, HV_TCP_RTO_MAX_NS), tail_ns = tail_probe_ns(conn);
 
 	conn->probing = false;
+	conn->tail_armed = tail_ns && tail_ns < delay_ns;
+	if (conn->tail_armed)
+		delay_ns = tail_ns;
 	if (conn->user_timeout_ns) {
 		uint64_t waited_ns = hv_tcp_now(conn) - conn->progress_ns;
 		uint64_t left_ns = conn->user_timeout_ns > waited_ns
@@ -104,6 +125,14 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 {
 	if (conn->probing && hv_tcp_send_held_back(conn))
 		return;
+	if (conn->tail_armed && !conn->probing) {
+		conn->tail_armed = false;
+		conn->tail_out = true;
+		hv_tcp_send_tail_probe(conn);
+		conn->tail_end = conn->snd_nxt;
+		hv_tcp_arm_retransmit(conn);
+		return;
+	}
 	if (is_given_up(conn)) {
 		give_up(conn);
 		return;

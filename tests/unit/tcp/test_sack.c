@@ -157,6 +157,7 @@ static void test_timeout(void **state)
 
 	begin(s);
 	script_wait_ms(s, 250);
+	script_out(s, FLAGS_A, 11001, 1, 1000); /* the tail probe, after two round trips */
 	script_out(s, FLAGS_A, 1001, 1, 1000);
 	assert_int_equal(s->conn->cwnd, 1000);
 	script_quiet(s);
@@ -165,6 +166,69 @@ static void test_timeout(void **state)
 	ack(s, 10001, NULL);
 	script_skip(s);
 	assert_int_equal(s->conn->snd_una - s->host_iss, 10001);
+}
+
+/* RFC 8985 section 7: what is lost at the end is found without a time-out. */
+static void begin_tail(struct script *s)
+{
+	begin(s);
+	ack(s, 11001, NULL);
+	script_skip(s);
+	script_wait_ms(s, 20);
+	ack(s, 31001, NULL);
+	script_skip(s);
+	script_wait_ms(s, 20);
+	ack(s, 51001, NULL);
+	script_quiet(s);
+	s->conn->cwnd = 20000;
+	s->conn->srtt_ns = 20 * HV_TCP_MS;
+	host_send(s->conn, bytes, 5000);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_PA, 51001, 1, 5000);
+	script_wait_ms(s, 38);
+	script_quiet(s);
+	script_wait_ms(s, 4);
+	script_out(s, FLAGS_A, 55001, 1, 1000); /* the last segment again */
+}
+
+static void test_tail_loss(void **state)
+{
+	struct script *s = *state;
+
+	begin_tail(s);
+	script_wait_ms(s, 20);
+	ack(s, 53001, SACK(55001, 56001));
+	script_wait_ms(s, 10);
+	script_out(s, FLAGS_A, 53001, 1, 2000); /* what else was lost */
+	ack(s, 56001, NULL);
+	assert_int_equal(hv_tcp_send_queued(s->conn), 0);
+	assert_int_equal(s->host.tcp.retransmits, 3);
+	script_quiet(s);
+}
+
+static void test_needless_probe(void **state)
+{
+	struct script *s = *state;
+
+	begin_tail(s);
+	ack(s, 56001, NULL); /* it was only late */
+	ack(s, 56001, SACK(55001, 56001));
+	assert_int_equal(s->conn->cwnd, 20000);
+	assert_int_equal(s->conn->rack_multiplier, 0);
+	assert_false(s->conn->tail_out);
+}
+
+static void test_needed_probe(void **state)
+{
+	struct script *s = *state;
+
+	begin_tail(s);
+	ack(s, 56001, NULL);
+	host_send(s->conn, bytes, 1000);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_PA, 56001, 1, 1000);
+	ack(s, 57001, NULL); /* and no D-SACK */
+	assert_int_equal(s->conn->cwnd, 10000);
 }
 
 /* RFC 2018 section 8: the receiver may take SACKs back. */
@@ -264,6 +328,9 @@ int main(void)
 		SCRIPT_TEST(test_duplicate_sack),
 		SCRIPT_TEST(test_lost_retransmission),
 		SCRIPT_TEST(test_timeout),
+		SCRIPT_TEST(test_tail_loss),
+		SCRIPT_TEST(test_needless_probe),
+		SCRIPT_TEST(test_needed_probe),
 		SCRIPT_TEST(test_reneging),
 		SCRIPT_TEST(test_impossible_blocks),
 		SCRIPT_TEST(test_fin_is_lost),
