@@ -178,10 +178,10 @@ static void listener_arrived(struct hv_udp_socket *socket, const struct hv_udp_a
 		session = new_session(gateway->udp, listener, arrival);
 	if (!session)
 		return;
-	session->flow.bytes_in += arrival->payload.iov_len;
+	session->flow.bytes_in += arrival->size;
 	use_session(gateway->udp, session);
 	haven_datagram_send(gateway->stack, &session->flow.source, &session->flow.destination,
-			    &arrival->payload, 1, arrival->gso_size, 0);
+			    arrival->iov, arrival->iov_count, arrival->gso_size, 0);
 }
 
 bool hv_udp_in_answer(struct hv_udp *udp, const struct haven_datagram *datagram)

@@ -141,10 +141,10 @@ static void mapping_arrived(struct hv_udp_socket *socket, const struct hv_udp_ar
 		return;
 	hv_policy_source(&gateway->network, &arrival->peer, &source);
 	mapping->spoken_in = true;
-	mapping->flow.bytes_in += arrival->payload.iov_len;
+	mapping->flow.bytes_in += arrival->size;
 	use_mapping(mapping);
-	haven_datagram_send(gateway->stack, &source, &mapping->flow.source, &arrival->payload,
-			    1, arrival->gso_size, 0);
+	haven_datagram_send(gateway->stack, &source, &mapping->flow.source, arrival->iov,
+			    arrival->iov_count, arrival->gso_size, 0);
 }
 
 /*

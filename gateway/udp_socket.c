@@ -313,36 +313,77 @@ static void read_control(struct msghdr *header, struct hv_udp_arrival *arrival)
 	}
 }
 
-static int receive(struct hv_udp_socket *socket)
+/* What recvmmsg() fills, and what is made of it. */
+struct arrivals {
+	struct mmsghdr headers[ARRIVALS];
+	struct iovec iov[ARRIVALS];
+	struct sockaddr_storage addresses[ARRIVALS];
+	struct hv_udp_arrival parsed[ARRIVALS];
+	char control[ARRIVALS][128] __attribute__((aligned(8)));
+};
+
+/* Returns how many there are. */
+static int receive_batch(struct hv_udp_socket *socket, struct arrivals *a)
 {
 	uint8_t *buffer = socket->gateway->udp->receive_buffer;
-	struct sockaddr_storage addresses[ARRIVALS];
-	struct iovec iov[ARRIVALS];
-	struct mmsghdr headers[ARRIVALS];
-	char control[ARRIVALS][128] __attribute__((aligned(8)));
 	int count;
 
 	for (unsigned i = 0; i < ARRIVALS; i++) {
-		iov[i] = (struct iovec){buffer + (size_t)i * (DATAGRAM_MAX + 1), DATAGRAM_MAX};
-		headers[i].msg_hdr = (struct msghdr){.msg_name = &addresses[i],
-						     .msg_namelen = sizeof(addresses[i]),
-						     .msg_iov = &iov[i],
-						     .msg_iovlen = 1,
-						     .msg_control = control[i],
-						     .msg_controllen = sizeof(control[i])};
+		a->iov[i] =
+			(struct iovec){buffer + (size_t)i * (DATAGRAM_MAX + 1), DATAGRAM_MAX};
+		a->headers[i].msg_hdr =
+			(struct msghdr){.msg_name = &a->addresses[i],
+					.msg_namelen = sizeof(a->addresses[i]),
+					.msg_iov = &a->iov[i],
+					.msg_iovlen = 1,
+					.msg_control = a->control[i],
+					.msg_controllen = sizeof(a->control[i])};
 	}
-	count = recvmmsg(socket->source.fd, headers, ARRIVALS, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < count && socket->source.fd >= 0; i++) {
-		struct hv_udp_arrival arrival = {
-			.payload = {iov[i].iov_base, headers[i].msg_len}};
+	count = recvmmsg(socket->source.fd, a->headers, ARRIVALS, MSG_DONTWAIT, NULL);
+	for (int i = 0; i < count; i++) {
+		struct hv_udp_arrival *arrival = &a->parsed[i];
 
-		if (haven_endpoint_from_sockaddr((struct sockaddr *)&addresses[i],
-						 &arrival.peer) < 0)
-			continue;
-		read_control(&headers[i].msg_hdr, &arrival);
-		if (arrival.gso_size >= arrival.payload.iov_len)
-			arrival.gso_size = 0;
-		socket->arrived(socket, &arrival);
+		a->iov[i].iov_len = a->headers[i].msg_len;
+		memset(arrival, 0, sizeof(*arrival));
+		arrival->iov = &a->iov[i];
+		arrival->iov_count = 1;
+		arrival->size = a->iov[i].iov_len;
+		haven_endpoint_from_sockaddr((struct sockaddr *)&a->addresses[i],
+					     &arrival->peer);
+		read_control(&a->headers[i].msg_hdr, arrival);
+		if (arrival->gso_size >= arrival->size)
+			arrival->gso_size = 0;
+	}
+	return count;
+}
+
+/* A run's datagrams are of one size, the last may be shorter; each fits into a packet of the wire. */
+static bool continues(const struct hv_udp_arrival *run, const struct hv_udp_arrival *next)
+{
+	size_t segment = run->iov[0].iov_len;
+
+	return run->gso_size == 0 && next->gso_size == 0 && segment > 0 &&
+	       segment <= SEGMENT_SIZE_MAX && next->size > 0 && next->size <= segment &&
+	       run->size % segment == 0 && run->size + next->size <= SEGMENT_BYTES_MAX &&
+	       hv_endpoint_equal(&run->peer, &next->peer) &&
+	       hv_address_equal(run->local, next->local);
+}
+
+static int receive(struct hv_udp_socket *socket)
+{
+	struct arrivals arrivals;
+	int count = receive_batch(socket, &arrivals);
+
+	for (int i = 0; i < count && socket->source.fd >= 0;) {
+		struct hv_udp_arrival run = arrivals.parsed[i++];
+
+		while (i < count && continues(&run, &arrivals.parsed[i])) {
+			run.size += arrivals.parsed[i++].size;
+			run.iov_count++;
+		}
+		if (run.iov_count > 1)
+			run.gso_size = (uint16_t)run.iov[0].iov_len;
+		socket->arrived(socket, &run);
 	}
 	return count;
 }

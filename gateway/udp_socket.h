@@ -4,7 +4,8 @@
  *
  * Towards the host, datagrams of a turn are collected and leave in one sendmmsg(); those of one size
  * to one destination as a single message that the kernel cuts (UDP_SEGMENT). From the host,
- * recvmmsg() takes what is there, with UDP_GRO where the kernel joins datagrams.
+ * recvmmsg() takes what is there, with UDP_GRO where the kernel joins datagrams; and datagrams
+ * of one peer and size that came one after the other go on to the guest as one packet.
  */
 #ifndef HV_GATEWAY_UDP_SOCKET_H
 #define HV_GATEWAY_UDP_SOCKET_H
@@ -12,11 +13,13 @@
 #include "gateway/errqueue.h"
 #include "gateway/gateway.h"
 
-/* What came from the host's network. */
+/* What came from the host's network: a datagram, or with gso_size > 0 a run of them from one peer. */
 struct hv_udp_arrival {
 	struct haven_endpoint peer;
 	uint8_t local[16]; /* of ours that it was sent to; published sockets only */
-	struct iovec payload;
+	const struct iovec *iov;
+	int iov_count;
+	size_t size;
 	uint16_t gso_size;
 };
 
