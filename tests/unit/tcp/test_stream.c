@@ -211,6 +211,23 @@ static bool both_arrived(const struct end ends[2])
 	       ends[1].received == ends[0].to_send;
 }
 
+static void finish(struct network *net, struct hv_tcp_listener *listener, struct hv_bind *bind)
+{
+	for (unsigned i = 0; i < net->count; i++)
+		hv_packet_free(&net->hosts[net->flying[i].to]->core, net->flying[i].packet);
+	free(net->flying);
+	hv_tcp_listener_close(listener);
+	hv_port_unbind(&net->hosts[1]->ports, bind);
+	/* 2 MSL later nothing is left. */
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned second = 0; second < 130; second++) {
+			host_run(net->hosts[i], net->hosts[i]->core.now_ns + HV_TCP_SECOND);
+			hv_packet_queue_clear(&net->hosts[i]->core, &net->hosts[i]->ip.sent);
+		}
+		host_finish(net->hosts[i]);
+	}
+}
+
 /* Returns the virtual time it took, in milliseconds. */
 static uint64_t run(const struct plan *plan, uint64_t seed)
 {
@@ -299,19 +316,7 @@ static uint64_t run(const struct plan *plan, uint64_t seed)
 		if (ends[i].conn)
 			hv_tcp_close(ends[i].conn);
 	}
-	for (unsigned i = 0; i < net.count; i++)
-		hv_packet_free(&hosts[net.flying[i].to].core, net.flying[i].packet);
-	free(net.flying);
-	hv_tcp_listener_close(listener);
-	hv_port_unbind(&hosts[1].ports, &bind);
-	/* 2 MSL later nothing is left. */
-	for (unsigned i = 0; i < 2; i++) {
-		for (unsigned second = 0; second < 130; second++) {
-			host_run(&hosts[i], hosts[i].core.now_ns + HV_TCP_SECOND);
-			hv_packet_queue_clear(&hosts[i].core, &hosts[i].ip.sent);
-		}
-		host_finish(&hosts[i]);
-	}
+	finish(&net, listener, &bind);
 	test_env_finish(&env);
 	return took_ns / HV_TCP_MS;
 }
