@@ -168,6 +168,15 @@ static int take_host_error(const struct hv_relay *relay)
 	return error;
 }
 
+/* In the next turn, with hv_relay_run(). */
+static void run_again(struct hv_relay *relay)
+{
+	if (relay->runnable)
+		return;
+	relay->runnable = true;
+	TAILQ_INSERT_TAIL(&relay->gateway->runnable, relay, runnable_entry);
+}
+
 /* --- host to guest ---------------------------------------------------------------------- */
 
 static ssize_t read_host(const struct hv_relay *relay, const struct iovec *iov, size_t wanted)
@@ -246,7 +255,11 @@ static bool pump_in(struct hv_relay *relay)
 			host_failed(relay, error);
 			return relay->phase == HV_RELAY_OPEN;
 		}
-		if (error < 0 && error != -ENOMEM) {
+		if (error == -ENOMEM) {
+			run_again(relay); /* no event will say that there is memory again */
+			return true;
+		}
+		if (error < 0) {
 			/* The guest's side is gone; its event tells why. */
 			relay->host_readable = false;
 			break;
@@ -256,10 +269,8 @@ static bool pump_in(struct hv_relay *relay)
 			return true;
 		total += got;
 	}
-	if (relay->host_readable && total >= TURN_BYTES && !relay->runnable) {
-		relay->runnable = true;
-		TAILQ_INSERT_TAIL(&relay->gateway->runnable, relay, runnable_entry);
-	}
+	if (relay->host_readable && total >= TURN_BYTES)
+		run_again(relay);
 	return true;
 }
 
@@ -300,10 +311,8 @@ static size_t sink(void *user, const uint8_t *data, size_t size)
 	if (!relay->host_writable || relay->host_error)
 		return 0;
 	size = write_host(relay, &iov, 1, &relay->host_error);
-	if (relay->host_error && !relay->runnable) {
-		relay->runnable = true;
-		TAILQ_INSERT_TAIL(&relay->gateway->runnable, relay, runnable_entry);
-	}
+	if (relay->host_error)
+		run_again(relay);
 	return size;
 }
 
