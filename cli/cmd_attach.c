@@ -35,8 +35,9 @@ static bool set_target(const char *target, struct hv_guest_attach_options *optio
 	return *target != '\0';
 }
 
-static int attach(const char *target, const struct hv_settings *settings, struct hv_log *log)
+static int attach(char *target, const struct hv_settings *settings, struct hv_log *log)
 {
+	char *command[] = {target, NULL};
 	struct hv_guest_attach_options options;
 	struct hv_gateway_config config;
 	struct hv_guest_error error;
@@ -50,6 +51,8 @@ static int attach(const char *target, const struct hv_settings *settings, struct
 	options.log.context = log;
 	hv_settings_guest_network(settings, &options.network);
 	hv_settings_gateway(settings, &options.network, log, &config);
+	config.command = command;
+	config.attached = true;
 	if (hv_guest_attach(&options, &guest, &error) < 0)
 		return hv_cmd_fail(log, error.text);
 	return hv_cmd_serve(guest, &config, 0);

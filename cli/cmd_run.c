@@ -35,6 +35,7 @@ static int run(char **argv, const struct hv_settings *settings, struct hv_log *l
 	hv_settings_guest_network(settings, &options.network);
 	hv_settings_guest_dns(settings, &options);
 	hv_settings_gateway(settings, &options.network, log, &config);
+	config.command = argv;
 	if (hv_guest_start(&options, &guest, &error) < 0)
 		return hv_cmd_fail(log, error.text);
 	return hv_cmd_serve(guest, &config, HV_SESSION_DRAIN_NS);

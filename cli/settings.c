@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "gateway/control_name.h"
+
 #define BOTH (HV_COMMAND_RUN | HV_COMMAND_ATTACH)
 
 static bool wrong(char error[HV_OPTION_ERROR], const char *option, const char *value,
@@ -190,6 +192,16 @@ static bool apply_pcap(void *user, const char *value, char error[HV_OPTION_ERROR
 	return true;
 }
 
+static bool apply_name(void *user, const char *value, char error[HV_OPTION_ERROR])
+{
+	if (!hv_control_name_valid(value))
+		return wrong(
+			error, "name", value,
+			"letters, digits, '.', '_' and '-', at most 48, the first a letter or digit");
+	((struct hv_settings *)user)->name = value;
+	return true;
+}
+
 static bool apply_log(void *user, const char *value, char error[HV_OPTION_ERROR])
 {
 	if (!hv_log_parse_level(value, &((struct hv_settings *)user)->level))
@@ -242,6 +254,10 @@ const struct hv_option hv_settings_options[] = {
 	 "SPEC: [[ADDR:]HOSTPORT[-END]:]PORT[-END][/tcp|/udp]\n"
 	 "auto: whatever the guest listens on, at the same port",
 	 BOTH, apply_publish},
+	{0, "name", "NAME",
+	 "what 'haven ls', 'ports' and others call this network\n"
+	 "(default: the command's name and a number)",
+	 BOTH, apply_name},
 	{'4', "ipv4-only", NULL, "no IPv6 in the guest", BOTH, apply_ipv4_only},
 	{'6', "ipv6-only", NULL, "no IPv4 in the guest", BOTH, apply_ipv6_only},
 	{0, "root", NULL, "be root inside (user and group 0)", HV_COMMAND_RUN, apply_root},

@@ -32,6 +32,7 @@ struct hv_settings {
 	enum hv_wire_kind wire;
 	const char *ifname;	  /* NULL: the default */
 	const char *capture_path; /* NULL: none */
+	const char *name;	  /* NULL: one is made */
 	const char *userns_path;  /* attach */
 	bool map_root;
 	bool impaired;

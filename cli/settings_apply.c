@@ -171,6 +171,7 @@ void hv_settings_gateway(const struct hv_settings *settings,
 	config->fault_in = settings->fault_in;
 	config->fault_out = settings->fault_out;
 	config->started_ns = settings->started_ns;
+	config->name = settings->name;
 	gateway_family(&settings->v4, &config->network.v4);
 	gateway_family(&settings->v6, &config->network.v6);
 }

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -77,6 +78,28 @@ bool hv_address_parse(const char *text, uint8_t address[16])
 		return true;
 	}
 	return inet_pton(AF_INET6, text, address) == 1;
+}
+
+bool hv_endpoint_parse(const char *text, struct haven_endpoint *endpoint)
+{
+	const char *colon = strrchr(text, ':');
+	size_t size = colon ? (size_t)(colon - text) : 0;
+	bool brackets = size > 2 && text[0] == '[' && text[size - 1] == ']';
+	char address[HV_ENDPOINT_TEXT];
+	char *end;
+	long port;
+
+	if (size == 0 || size >= sizeof(address) || colon[1] < '0' || colon[1] > '9')
+		return false;
+	port = strtol(colon + 1, &end, 10);
+	if (*end || port < 1 || port > 65535)
+		return false;
+	memcpy(address, brackets ? text + 1 : text, brackets ? size - 2 : size);
+	address[brackets ? size - 2 : size] = '\0';
+	endpoint->port = (uint16_t)port;
+	/* Without brackets the colons of IPv6 could be anybody's. */
+	return hv_address_parse(address, endpoint->address) &&
+	       hv_address_is_v4(endpoint->address) == !brackets;
 }
 
 const char *hv_address_text(const uint8_t address[16], char text[HV_ENDPOINT_TEXT])

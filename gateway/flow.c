@@ -43,6 +43,7 @@ void hv_flow_table_init(struct hv_flow_table *table, const struct hv_log *log)
 {
 	memset(table, 0, sizeof(*table));
 	TAILQ_INIT(&table->list);
+	LIST_INIT(&table->cursors);
 	table->log = log;
 	for (unsigned i = 0; i < HV_FLOW_KINDS; i++)
 		table->limit[i] = kinds[i].limit;
@@ -102,9 +103,35 @@ void hv_flow_ready(struct hv_flow_table *table, struct hv_flow *flow, uint64_t n
 	}
 }
 
+static void remember(struct hv_flow_table *table, const struct hv_flow *flow, uint64_t now_ns,
+		     const char *reason)
+{
+	struct hv_flow_ended *ended = &table->ended[table->ended_count++ % HV_FLOWS_ENDED];
+
+	*ended = (struct hv_flow_ended){
+		.kind = flow->kind,
+		.was_open = flow->ready_ns != 0,
+		.source = flow->source,
+		.destination = flow->destination,
+		.host_port = flow->host_port,
+		.opened_ns = flow->opened_ns,
+		.closed_ns = now_ns,
+		.bytes_out = flow->bytes_out,
+		.bytes_in = flow->bytes_in,
+	};
+	snprintf(ended->reason, sizeof(ended->reason), "%s", reason);
+}
+
 void hv_flow_close(struct hv_flow_table *table, struct hv_flow *flow, uint64_t now_ns,
 		   const char *reason)
 {
+	struct hv_flow_cursor *cursor;
+
+	LIST_FOREACH(cursor, &table->cursors, entry) {
+		if (cursor->next == flow)
+			cursor->next = TAILQ_NEXT(flow, entry);
+	}
+	remember(table, flow, now_ns, reason);
 	TAILQ_REMOVE(&table->list, flow, entry);
 	table->count[flow->kind]--;
 	table->total--;
@@ -119,6 +146,26 @@ void hv_flow_close(struct hv_flow_table *table, struct hv_flow *flow, uint64_t n
 			    (unsigned long long)flow->bytes_in,
 			    milliseconds(now_ns - flow->opened_ns));
 	}
+}
+
+void hv_flow_cursor_begin(struct hv_flow_table *table, struct hv_flow_cursor *cursor)
+{
+	cursor->next = TAILQ_FIRST(&table->list);
+	LIST_INSERT_HEAD(&table->cursors, cursor, entry);
+}
+
+struct hv_flow *hv_flow_cursor_next(struct hv_flow_cursor *cursor)
+{
+	struct hv_flow *flow = cursor->next;
+
+	if (flow)
+		cursor->next = TAILQ_NEXT(flow, entry);
+	return flow;
+}
+
+void hv_flow_cursor_end(struct hv_flow_cursor *cursor)
+{
+	LIST_REMOVE(cursor, entry);
 }
 
 void hv_flow_table_trim(struct hv_flow_table *table)

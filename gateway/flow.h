@@ -42,8 +42,33 @@ struct hv_flow {
 
 TAILQ_HEAD(hv_flow_list, hv_flow);
 
+/* A place in the list that stays valid while flows come and go: who lists them goes in steps. */
+struct hv_flow_cursor {
+	LIST_ENTRY(hv_flow_cursor) entry;
+	struct hv_flow *next; /* NULL: at the end */
+};
+
+LIST_HEAD(hv_flow_cursor_list, hv_flow_cursor);
+
+/* How many flows that have ended are remembered. */
+#define HV_FLOWS_ENDED 256
+
+/* A flow that has ended, and why. */
+struct hv_flow_ended {
+	enum hv_flow_kind kind;
+	bool was_open;
+	struct haven_endpoint source, destination;
+	uint16_t host_port;
+	uint64_t opened_ns, closed_ns;
+	uint64_t bytes_out, bytes_in;
+	char reason[48];
+};
+
 struct hv_flow_table {
 	struct hv_flow_list list;
+	struct hv_flow_cursor_list cursors;
+	struct hv_flow_ended ended[HV_FLOWS_ENDED]; /* a ring */
+	uint64_t ended_count; /* ever; the next goes to ended[this % size] */
 	const struct hv_log *log;
 	uint32_t count[HV_FLOW_KINDS];
 	uint32_t limit[HV_FLOW_KINDS];
@@ -65,6 +90,11 @@ void hv_flow_ready(struct hv_flow_table *table, struct hv_flow *flow, uint64_t n
 /* Leave. reason: "closed", "reset by host", an errno's text... */
 void hv_flow_close(struct hv_flow_table *table, struct hv_flow *flow, uint64_t now_ns,
 		   const char *reason);
+
+/* List: begin, next until NULL, end. Each flow that is there all the time is given once. */
+void hv_flow_cursor_begin(struct hv_flow_table *table, struct hv_flow_cursor *cursor);
+struct hv_flow *hv_flow_cursor_next(struct hv_flow_cursor *cursor);
+void hv_flow_cursor_end(struct hv_flow_cursor *cursor);
 
 /*
  * After many flows have ended, hand the memory that the allocator keeps back to the system.

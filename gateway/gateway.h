@@ -39,7 +39,10 @@ struct hv_gateway_config {
 	const char *capture_path; /* write packets to this file; NULL: not */
 	bool impaired;
 	struct haven_fault fault_in, fault_out; /* towards the guest, from the guest */
-	uint64_t started_ns; /* when haven was (hv_session_clock_ns): for the log */
+	uint64_t started_ns;  /* when haven was (hv_session_clock_ns): for the log */
+	bool attached;	      /* the guest's namespace was there before */
+	const char *name;     /* of the network, as --name has it; NULL: one is made */
+	char *const *command; /* what runs inside, or is attached to; ends with NULL */
 };
 
 struct hv_gateway {
@@ -65,6 +68,7 @@ struct hv_gateway {
 	struct hv_echo_table *echo;
 	struct hv_dns *dns;
 	struct hv_publish *publish;
+	bool diag_busy; /* a listing of the guest's sockets is under way (owner.c) */
 
 	struct hv_log_limit limit_descriptors, limit_flows;
 };

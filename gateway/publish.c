@@ -305,6 +305,71 @@ static int open_publication(struct hv_gateway *gateway,
 	return 0;
 }
 
+/* --- while the guest runs --------------------------------------------------------------- */
+
+int hv_publish_add(struct hv_gateway *gateway, const struct hv_publication *publication,
+		   void (*each)(void *user, const struct hv_published *published), void *user,
+		   struct hv_gateway_error *error)
+{
+	struct hv_published_list *list = &gateway->publish->list;
+	const struct hv_published *before = LIST_FIRST(list);
+	const struct hv_published *published;
+	int count = 0;
+	int failed = open_publication(gateway, publication, error);
+
+	/* New ones are at the list's head. */
+	while (failed < 0 && LIST_FIRST(list) != before)
+		hv_publish_close(LIST_FIRST(list));
+	if (failed < 0)
+		return failed;
+	for (published = LIST_FIRST(list); published != before;
+	     published = LIST_NEXT(published, entry)) {
+		if (each)
+			each(user, published);
+		count++;
+	}
+	return count;
+}
+
+static bool names(const struct hv_publication *publication,
+		  const struct hv_published *published)
+{
+	uint16_t guest = published->guest_port, host = published->host.port;
+
+	if (published->protocol != publication->protocol || guest < publication->guest_first ||
+	    guest > publication->guest_last)
+		return false;
+	if (!publication->any_address &&
+	    !hv_address_equal(published->host.address, publication->address))
+		return false;
+	if (publication->host_first == 0)
+		return true;
+	if (publication->guest_first == publication->guest_last)
+		return host >= publication->host_first && host <= publication->host_last;
+	return host - publication->host_first == guest - publication->guest_first;
+}
+
+int hv_publish_remove(struct hv_gateway *gateway, const struct hv_publication *publication,
+		      void (*each)(void *user, const struct hv_published *published),
+		      void *user)
+{
+	struct hv_published *published = LIST_FIRST(&gateway->publish->list);
+	int count = 0;
+
+	while (published) {
+		struct hv_published *next = LIST_NEXT(published, entry);
+
+		if (names(publication, published)) {
+			if (each)
+				each(user, published);
+			hv_publish_close(published);
+			count++;
+		}
+		published = next;
+	}
+	return count;
+}
+
 /* --- explaining ------------------------------------------------------------------------- */
 
 static int unprivileged_start(void)

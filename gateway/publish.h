@@ -45,6 +45,19 @@ int hv_publish_open(struct hv_gateway *gateway, uint8_t protocol,
 		    struct hv_published **out);
 void hv_publish_close(struct hv_published *published);
 
+/*
+ * What `publish` and `unpublish` ask for while the guest runs. Add opens all of a publication or nothing, and
+ * hands each socket to `each` (may be NULL). Remove closes what the publication names: its guest's
+ * ports, at its address and host ports where they are said; connections that are open stay. Returns the
+ * number of sockets, 0 from remove: there is none such; or a negative errno with error->text set.
+ */
+int hv_publish_add(struct hv_gateway *gateway, const struct hv_publication *publication,
+		   void (*each)(void *user, const struct hv_published *published), void *user,
+		   struct hv_gateway_error *error);
+int hv_publish_remove(struct hv_gateway *gateway, const struct hv_publication *publication,
+		      void (*each)(void *user, const struct hv_published *published),
+		      void *user);
+
 /* One line about why a port could not be bound: who has it, how to be allowed to. */
 void hv_publish_explain(uint8_t protocol, const struct haven_endpoint *host, int error,
 			char *text, size_t size);

@@ -16,6 +16,8 @@
 #include <linux/sock_diag.h>
 
 #define PERIOD_NS HV_NS_PER_S
+/* While the descriptor is in use by another listing (owner.c). */
+#define RETRY_NS (20 * HV_NS_PER_MS)
 
 #define STATE_LISTEN 10 /* Linux's TCP_LISTEN */
 #define STATE_CLOSE  7	/* unconnected UDP */
@@ -182,6 +184,10 @@ static void look(struct hv_loop_timer *timer)
 	struct hv_published *published;
 	bool complete = true;
 
+	if (automatic->gateway->diag_busy) {
+		hv_loop_timer_set(loop, timer, loop->now_ns + RETRY_NS);
+		return;
+	}
 	LIST_FOREACH(published, &automatic->gateway->publish->list, entry)
 		published->wanted = !published->automatic;
 	for (unsigned i = 0; i < FAMILIES; i++) {

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gateway/control.h"
 #include "gateway/publish.h"
 #include "gateway/status.h"
 
@@ -19,6 +20,7 @@ struct session {
 	struct hv_guest *guest;
 	struct hv_source guest_source; /* the descriptor is the guest's */
 	struct hv_source signals;
+	struct hv_control *control;
 	bool ended;
 };
 
@@ -91,6 +93,9 @@ static int start(struct session *session, const struct hv_gateway_config *config
 	failed = hv_source_add(&gateway->loop, &session->guest_source, EPOLLIN);
 	if (failed == 0)
 		failed = watch_signals(session);
+	if (failed == 0)
+		failed = hv_control_create(gateway, session->guest, config, &session->control,
+					   error);
 	if (failed == 0 && config->publish_auto)
 		failed = hv_publish_auto_start(gateway, wire->diag_fd);
 	if (failed < 0)
@@ -163,6 +168,7 @@ int hv_session_run(struct hv_gateway *gateway, struct hv_guest *guest,
 	else if (!error->text[0])
 		snprintf(error->text, sizeof(error->text), "cannot start: %s",
 			 strerror(-failed));
+	hv_control_destroy(session.control);
 	if (session.guest_source.fd >= 0)
 		hv_source_remove(&gateway->loop, &session.guest_source);
 	if (session.signals.fd >= 0) {
