@@ -20,14 +20,14 @@ def dns_over_udp_and_tcp(haven):
     expect_equal(result.out, f"{OUT4}\n", "dig at the IPv6 address")
 
 
-@test(identities=("user",))
+@test()
 def names_resolve_as_programs_do_it(haven):
     result = haven.run("--", "curl", "-s", "http://out.test/bytes/5", "-o", "/dev/null", "-w",
                        "%{http_code} %{size_download}")
     expect_equal(result.out, "200 5", "curl by name")
 
 
-@test(identities=("user",))
+@test()
 def truncated_answer_then_tcp(haven):
     result = haven.run("--", "dig", "+noedns", "+tries=1", "large.test", "TXT")
     expect_in("0123456789", result.out, "the large answer")
@@ -52,7 +52,7 @@ def resolvers(*addresses):
         write(before)
 
 
-@test(identities=("user",))
+@test()
 def dns_goes_on_when_the_first_server_is_dead(haven):
     for dead in (FAR4, SILENT4):
         with resolvers(dead, OUT4):
@@ -60,7 +60,7 @@ def dns_goes_on_when_the_first_server_is_dead(haven):
             expect_equal(result.out, f"{OUT4}\n", f"the second server's answer, {dead} first")
 
 
-@test(identities=("user",))
+@test()
 def dns_follows_resolv_conf(haven):
     with resolvers(SILENT4) as change:
         process = haven.start("--", "sh", "-c", "echo up; read line; "
@@ -93,7 +93,7 @@ def udp_echo_of_every_size(haven):
                          f"echo at {address}, MTU {mtu}: {result.err}")
 
 
-@test(identities=("user",))
+@test()
 def one_mapping_for_all_destinations(haven):
     script = (f"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
               f"s.settimeout(3); s.bind(('', 5555)); "
@@ -116,7 +116,7 @@ def traceroute_through_two_namespaces(haven):
                  "hops over UDP, IPv6")
 
 
-@test(identities=("user",))
+@test()
 def closed_udp_port_is_refused(haven):
     script = (f"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
               f"s.settimeout(3); s.connect(('{OUT4}', 9)); s.send(b'?'); s.recv(1)")
@@ -124,7 +124,7 @@ def closed_udp_port_is_refused(haven):
     expect_in("ConnectionRefusedError", result.err, "port unreachable arrives")
 
 
-@test(identities=("user",))
+@test()
 def many_ports_each_with_its_own_socket(haven):
     result = haven.run("--", "python3", f"{SUPPORT}/udp_many.py", OUT4, "84", "1000", seconds=60)
     expect_equal(result.out, "1000\n", f"answers to 1,000 guest ports: {result.err}")

@@ -51,4 +51,4 @@ def five_thousand_at_a_time(haven):
 
 @test(identities=("root",), links=("tap",))
 def both_as_root(haven):
-    measured(haven, "--sequential", "2000", "--concurrent", "5000", seconds=60)
+    measured(haven, "--sequential", "20000", "--concurrent", "5000", seconds=120)

@@ -35,7 +35,7 @@ def no_route_is_unreachable(haven):
         expect(int(found[2]) < 3000, f"soon: {answer}")
 
 
-@test(identities=("user",))
+@test()
 def silence_stays_silence(haven):
     answer = probe(haven, SILENT4, "80", "--timeout", "4")
     expect_equal(answer, "connect: no answer in 4 s", "neither refused nor accepted")
@@ -53,13 +53,13 @@ def half_close_still_receives(haven):
     expect_equal(answer, "read: 7 bytes, 100000", "what the server counted")
 
 
-@test(identities=("user",))
+@test()
 def server_that_closes_first(haven):
     answer = probe(haven, OUT4, "83", "--quiet")
     expect_equal(answer, "read: 100000 bytes", "all that it sent")
 
 
-@test(identities=("user",))
+@test()
 def loopback_of_the_host_is_out_of_reach(haven):
     listener = haven.words("python3", f"{SUPPORT}/listen_late.py", "21001")
     server = subprocess.Popen(listener, stdout=subprocess.DEVNULL)
@@ -73,7 +73,7 @@ def loopback_of_the_host_is_out_of_reach(haven):
     expect_match(r"^127\.0\.0\.1 \d+$", told, "where an address is mapped to it")
 
 
-@test(identities=("user",))
+@test()
 def a_guest_that_gives_up_leaves_nothing(haven):
     """Connections to a silent host, given up; then the server side's view of a live one."""
     process = haven.start("--", "sh", "-c",
