@@ -46,10 +46,12 @@
 	X(ENOSPC, "no space is left in the table")                                      \
 	X(ENOTCONN, "socket is not connected")                                          \
 	X(EOPNOTSUPP, "operation is not supported on this kind of socket")              \
+	X(ENOTUNIQ, "this name has several ports")                                      \
 	X(EPERM, "operation is not permitted")                                          \
 	X(EPIPE, "this direction of the connection was shut down")                      \
 	X(EPROTONOSUPPORT, "protocol is not supported")                                 \
 	X(EPROTOTYPE, "wrong protocol for this kind of socket")                         \
+	X(ERANGE, "port out of range")                                                  \
 	X(ETIMEDOUT, "connection timed out")
 
 /*
