@@ -254,7 +254,8 @@ static void refuse(struct hv_gateway *gateway, const struct haven_echo *echo, in
 {
 	enum haven_icmp_kind kind;
 
-	if (hv_gateway_lacks_resources(gateway, error))
+	/* Of a ping it says that the host has no address of that family. */
+	if (error != EADDRNOTAVAIL && hv_gateway_lacks_resources(gateway, error))
 		return;
 	if ((error == EPERM || error == EACCES) && !gateway->echo->prohibited_said) {
 		gateway->echo->prohibited_said = true;

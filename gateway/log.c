@@ -56,6 +56,15 @@ static void write_all(int fd, const char *data, size_t size)
 	}
 }
 
+/* A line stays one, and a name in it does not control the terminal. */
+static void hide_controls(char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+	}
+}
+
 /* `suffix` ends the line, e.g. with how many like it were left out. */
 static void write_line(const struct hv_log *log, const char *colour, const char *prefix,
 		       const char *format, va_list arguments, const char *suffix)
@@ -68,8 +77,11 @@ static void write_line(const struct hv_log *log, const char *colour, const char 
 	n = snprintf(line, 64, "%shaven: %s", colours ? colour : "", prefix);
 	size = (size_t)n;
 	n = vsnprintf(line + size, 1024, format, arguments);
-	if (n > 0)
-		size += n < 1024 ? (size_t)n : 1023;
+	n = n < 1024 ? n : 1023;
+	if (n > 0) {
+		hide_controls(line + size, (size_t)n);
+		size += (size_t)n;
+	}
 	n = snprintf(line + size, sizeof(line) - size, "%s%s\n", suffix,
 		     colours ? "\033[0m" : "");
 	size += (size_t)n;

@@ -82,8 +82,9 @@ static int start(struct session *session, const struct hv_gateway_config *config
 	const struct hv_guest_wire *wire = hv_guest_wire(session->guest);
 	int failed;
 
-	/* A host socket or pipe that is closed is an errno here, not a signal. */
+	/* A closed socket or pipe, a file that may not grow (ulimit -f): an errno here, not a signal. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	failed = hv_gateway_attach(gateway, wire, hv_guest_wire_take(session->guest), config,
 				   error);
 	if (failed < 0)

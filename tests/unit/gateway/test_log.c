@@ -95,6 +95,16 @@ static void a_long_line_is_cut_and_ends(void **state)
 	assert_ptr_equal(strchr(f.text, '\n'), f.text + size - 1);
 }
 
+static void control_characters_are_hidden(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_log(&f, HV_LOG_ERROR);
+	hv_log_line(&f.log, HV_LOG_ERROR, "'%s'", "a\nhaven: b\033[2J\x7f\xc3\xa4");
+	assert_string_equal(written(&f), "haven: error: 'a?haven: b?[2J?\xc3\xa4'\n");
+}
+
 static void often_is_said_once_in_five_seconds(void **state)
 {
 	struct hv_log_limit limit = {0};
@@ -131,6 +141,7 @@ int main(void)
 		cmocka_unit_test(lines_above_the_level_are_left_out),
 		cmocka_unit_test(colour_ends_with_the_line),
 		cmocka_unit_test(a_long_line_is_cut_and_ends),
+		cmocka_unit_test(control_characters_are_hidden),
 		cmocka_unit_test(often_is_said_once_in_five_seconds),
 		cmocka_unit_test(level_names),
 	};
