@@ -8,38 +8,47 @@
 #include <string.h>
 
 #include "gateway/address.h"
+#include "gateway/services.h"
 
 #define TEXT_MAX 128
 
-/* Decimal digits only, up to 65535. */
-static bool parse_port(const char *text, size_t size, uint16_t *port)
-{
-	uint32_t value = 0;
+struct parser {
+	uint8_t protocol;
+	char reason[200]; /* what is wrong, when something is */
+};
 
-	if (size == 0 || size > 5)
-		return false;
-	for (size_t i = 0; i < size; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		value = value * 10 + (uint32_t)(text[i] - '0');
-	}
-	*port = (uint16_t)value;
-	return value <= 65535;
+static bool wrong(struct parser *parser, const char *reason)
+{
+	snprintf(parser->reason, sizeof(parser->reason), "%s", reason);
+	return false;
 }
 
-static bool parse_range(const char *text, uint16_t *first, uint16_t *last)
+/* A port, a range of them, or a service's name. whose: "guest" or "host". */
+static bool parse_ports(struct parser *parser, const char *whose, const char *text,
+			uint16_t *first, uint16_t *last)
 {
-	const char *dash = strchr(text, '-');
+	unsigned protocol =
+		parser->protocol == IPPROTO_TCP ? HAVEN_SERVICE_TCP : HAVEN_SERVICE_UDP;
+	bool has_name = strpbrk(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	struct haven_services *services = has_name ? hv_services_load(HV_SERVICES_PATH) : NULL;
+	struct haven_ports ports;
+	int error = haven_ports_parse(services, text, strlen(text), protocol, &ports);
 
-	if (!dash) {
-		*last = 0;
-		if (!parse_port(text, strlen(text), first))
-			return false;
-		*last = *first;
-		return true;
+	if (error == 0 && ports.first == 0 && ports.last != 0)
+		error = -ERANGE;
+	if (error == 0) {
+		*first = ports.first;
+		*last = ports.last;
+	} else if (has_name) {
+		hv_services_explain(services, text, protocol, error, parser->reason,
+				    sizeof(parser->reason));
+	} else {
+		snprintf(parser->reason, sizeof(parser->reason),
+			 "the %s's port is no number from %d to 65535, no range and no name",
+			 whose, whose[0] == 'h' ? 0 : 1);
 	}
-	return parse_port(text, (size_t)(dash - text), first) &&
-	       parse_port(dash + 1, strlen(dash + 1), last) && *first > 0 && *first <= *last;
+	haven_services_destroy(services);
+	return error == 0;
 }
 
 static bool parse_protocol(const char *text, uint8_t *protocol)
@@ -77,74 +86,74 @@ static bool parse_address(char *text, uint8_t address[16])
 	return hv_address_parse(text, address) && hv_address_is_v4(address);
 }
 
-/* text: [[ADDR:]HOSTPORT[-END]:]PORT[-END], cut up. Returns what is wrong, or NULL. */
-static const char *parse_parts(char *text, struct hv_publication *publication)
+/* text: [[ADDR:]HOSTPORT[-END]:]PORT[-END], cut up. */
+static bool parse_parts(struct parser *parser, char *text, struct hv_publication *publication)
 {
 	char *guest = cut_last(text);
 	char *host;
 
+	if (!parse_ports(parser, "guest", guest ? guest : text, &publication->guest_first,
+			 &publication->guest_last))
+		return false;
 	if (!guest)
-		return parse_range(text, &publication->guest_first, &publication->guest_last)
-			       ? NULL
-			       : "that is no port from 1 to 65535 and no range";
-	if (!parse_range(guest, &publication->guest_first, &publication->guest_last))
-		return "the guest's port is no number from 1 to 65535 and no range";
+		return true;
 	host = cut_last(text);
 	if (host) {
 		publication->any_address = false;
 		if (!parse_address(text, publication->address))
-			return "the address is neither IPv4 nor IPv6 in brackets";
+			return wrong(parser,
+				     "the address is neither IPv4 nor IPv6 in brackets");
 	} else {
 		host = text;
 	}
-	if (*host && !parse_range(host, &publication->host_first, &publication->host_last))
-		return "the host's port is no number from 0 to 65535 and no range";
-	return NULL;
+	return !*host || parse_ports(parser, "host", host, &publication->host_first,
+				     &publication->host_last);
 }
 
-static const char *check(const struct hv_publication *publication)
+static bool check(struct parser *parser, const struct hv_publication *publication)
 {
 	unsigned host = publication->host_last - publication->host_first;
 	unsigned guest = publication->guest_last - publication->guest_first;
 
 	if (publication->guest_first == 0)
-		return "the guest's port cannot be 0";
+		return wrong(parser, "the guest's port cannot be 0");
 	if (publication->host_first != 0 && guest > 0 && host != guest)
-		return "the two ranges are of different length";
-	return NULL;
+		return wrong(parser, "the two ranges are of different length");
+	return true;
+}
+
+static bool parse(struct parser *parser, char *text, struct hv_publication *publication)
+{
+	char *slash = strchr(text, '/');
+
+	if (slash) {
+		*slash = '\0';
+		if (!parse_protocol(slash + 1, &parser->protocol))
+			return wrong(parser, "the protocol is neither tcp nor udp");
+	}
+	publication->protocol = parser->protocol;
+	return parse_parts(parser, text, publication) && check(parser, publication);
 }
 
 bool hv_publication_parse(const char *text, struct hv_publication *publication, char *error,
 			  size_t error_size)
 {
+	struct parser parser = {.protocol = IPPROTO_TCP};
 	size_t length = strlen(text);
 	char copy[TEXT_MAX];
-	const char *wrong = NULL;
-	char *slash;
 
 	memset(publication, 0, sizeof(*publication));
 	publication->any_address = true;
-	publication->protocol = IPPROTO_TCP;
 	if (length >= sizeof(copy)) {
 		snprintf(error, error_size, "'%.40s...' is too long for a port to publish",
 			 text);
 		return false;
 	}
 	memcpy(copy, text, length + 1);
-	slash = strchr(copy, '/');
-	if (slash) {
-		*slash = '\0';
-		if (!parse_protocol(slash + 1, &publication->protocol))
-			wrong = "the protocol is neither tcp nor udp";
-	}
-	if (!wrong)
-		wrong = parse_parts(copy, publication);
-	if (!wrong)
-		wrong = check(publication);
-	if (wrong)
-		snprintf(error, error_size,
-			 "cannot publish '%s': %s; "
-			 "it is [[ADDR:]HOSTPORT[-END]:]PORT[-END][/tcp|/udp]",
-			 text, wrong);
-	return !wrong;
+	if (parse(&parser, copy, publication))
+		return true;
+	snprintf(error, error_size,
+		 "cannot publish '%s': %s; it is [[ADDR:]HOSTPORT[-END]:]PORT[-END][/tcp|/udp]",
+		 text, parser.reason);
+	return false;
 }

@@ -8,6 +8,9 @@
  *	8000-8009:80-89	port by port
  *	8000-8009:80	the first of them that is free
  *	0:80		as 80
+ *	8080:http, https, 5353:domain/udp	services by name
+ *
+ * Names are those of the registry, with /etc/services (which is read when there is a name) on top.
  */
 #ifndef HV_GATEWAY_PUBLISH_PARSE_H
 #define HV_GATEWAY_PUBLISH_PARSE_H

@@ -29,6 +29,53 @@ static const struct {
 	{"[2001:db8::1]:8000-8001:80-81/udp", "2001:db8::1", 8000, 8001, 80, 81, IPPROTO_UDP},
 };
 
+/* Services by name: what their ports are is the registry's. */
+static const struct {
+	const char *text;
+	unsigned host, guest_first, guest_last;
+	int protocol;
+} named[] = {
+	{"http", 0, 80, 80, IPPROTO_TCP},
+	{"8080:http", 8080, 80, 80, IPPROTO_TCP},
+	{"8443:HTTPS", 8443, 443, 443, IPPROTO_TCP},
+	{"https:https", 443, 443, 443, IPPROTO_TCP},
+	{"postgresql:5432", 5432, 5432, 5432, IPPROTO_TCP},
+	{"127.0.0.1:5353:domain/udp", 5353, 53, 53, IPPROTO_UDP},
+	{"[::1]::rdp", 0, 3389, 3389, IPPROTO_TCP},
+	{"ms-sql-s", 0, 1433, 1433, IPPROTO_TCP},
+	{"ftp-data-ftp", 0, 20, 21, IPPROTO_TCP},
+	{"8022:ssh-22", 8022, 22, 22, IPPROTO_TCP},
+};
+
+static void names(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < TEST_COUNT(named); i++) {
+		struct hv_publication p;
+		char error[512] = "";
+
+		if (!hv_publication_parse(named[i].text, &p, error, sizeof(error)))
+			fail_msg("%s: %s", named[i].text, error);
+		assert_int_equal(p.host_first, named[i].host);
+		assert_int_equal(p.guest_first, named[i].guest_first);
+		assert_int_equal(p.guest_last, named[i].guest_last);
+		assert_int_equal(p.protocol, named[i].protocol);
+	}
+}
+
+static void wrong_names_get_near_ones(void **state)
+{
+	struct hv_publication p;
+	char error[512];
+
+	(void)state;
+	assert_false(hv_publication_parse("8080:htps", &p, error, sizeof(error)));
+	assert_non_null(strstr(error, "no TCP service is called 'htps'; did you mean "));
+	assert_non_null(strstr(error, "'https'"));
+	assert_false(hv_publication_parse("igmpv3lite", &p, error, sizeof(error)));
+	assert_non_null(strstr(error, "is a service of UDP, not of TCP"));
+}
+
 static void grammar(void **state)
 {
 	(void)state;
@@ -69,7 +116,12 @@ static const char *const bad[] = {
 	"8000-8009:80-88",
 	"90-80:90-80",
 	"0-9:0-9",
-	"8080:http",
+	"8080:htpp",
+	"8080:http/udpp",
+	"http:",
+	"8080:igmpv3lite",
+	"ssh-ftp:22-21",
+	"http:ftp-data-ssh",
 	"::1:8080:80",
 	"[::1:8080:80",
 	"[127.0.0.1]:8080:80",
@@ -112,6 +164,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grammar),
+		cmocka_unit_test(names),
+		cmocka_unit_test(wrong_names_get_near_ones),
 		cmocka_unit_test(refused_with_a_line),
 		cmocka_unit_test(long_text_is_refused),
 	};
