@@ -24,6 +24,15 @@ static const struct sub_command sub_commands[] = {
 	 "a command in a network of its own (default: $SHELL)", hv_command_run},
 	{"attach", "attach [options] PID|PATH", "a network namespace that exists already",
 	 hv_command_attach},
+	{"ls", "ls", "the networks that are up", hv_command_ls},
+	{"ports", "ports  [NAME]", "every port: service, range, state, process, publication",
+	 hv_command_ports},
+	{"flows", "flows  [NAME]", "every connection: ends, state, bytes, rate, RTT",
+	 hv_command_flows},
+	{"publish", "publish NAME SPEC...", "publish ports while it runs", hv_command_publish},
+	{"unpublish", "unpublish NAME SPEC...", "and end that", hv_command_unpublish},
+	{"why", "why    NAME [PORT|ADDR:PORT]",
+	 "who holds a port and until when; why a flow ended", hv_command_why},
 };
 
 #define SUB_COMMANDS (sizeof(sub_commands) / sizeof(sub_commands[0]))

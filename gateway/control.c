@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <haven/service.h>
+
 #include "gateway/control_state.h"
 
 #define CLIENTS_MAX	 16
@@ -416,5 +418,6 @@ void hv_control_destroy(struct hv_control *control)
 		close(control->listener.fd);
 	}
 	hv_surveyor_free(control->surveyor);
+	haven_services_destroy(control->services);
 	free(control);
 }

@@ -125,7 +125,8 @@ static bool publication_step(struct hv_answer *answer, const char *type, json_t 
 {
 	if (answer->position >= answer->publication_count)
 		return false;
-	*row = hv_json_publication(type, &answer->publications[answer->position++]);
+	*row = hv_json_publication(answer->control, type,
+				   &answer->publications[answer->position++]);
 	return true;
 }
 
@@ -133,7 +134,7 @@ static bool publication_step(struct hv_answer *answer, const char *type, json_t 
 
 enum { PORTS_PUBLICATIONS, PORTS_SOCKETS };
 
-static json_t *socket_row(const struct hv_survey *survey, const struct hv_guest_socket *socket)
+static json_t *socket_row(const struct hv_answer *answer, const struct hv_guest_socket *socket)
 {
 	bool connected = socket->remote.port != 0;
 	char address[HV_ENDPOINT_TEXT];
@@ -144,7 +145,7 @@ static json_t *socket_row(const struct hv_survey *survey, const struct hv_guest_
 			  socket->local.port, "state", hv_guest_socket_state_name(socket),
 			  "remote", connected ? hv_json_endpoint(&socket->remote) : json_null(),
 			  "uid", (json_int_t)socket->uid, "process",
-			  hv_json_process(survey, socket));
+			  hv_json_process(answer->survey, socket));
 
 	if (!row)
 		return NULL;
@@ -156,7 +157,7 @@ static json_t *socket_row(const struct hv_survey *survey, const struct hv_guest_
 				    json_integer((json_int_t)socket->expires_ms));
 	if (socket->ipv6 && hv_address_is_unspecified(socket->local.address))
 		json_object_set_new(row, "ipv6_only", json_boolean(socket->only6));
-	hv_json_set_service(row, socket->protocol, socket->local.port);
+	hv_json_set_service(row, answer->control, socket->protocol, socket->local.port);
 	return row;
 }
 
@@ -188,7 +189,7 @@ static bool ports_step(struct hv_answer *answer, json_t **row)
 		return false;
 	socket = &survey->sockets[answer->position++];
 	if (socket->local.port != 0 && (all || !socket->counted))
-		*row = socket_row(survey, socket);
+		*row = socket_row(answer, socket);
 	return true;
 }
 
@@ -213,7 +214,7 @@ static bool flows_step(struct hv_answer *answer, json_t **row)
 
 	if (!flow)
 		return false;
-	*row = hv_json_flow(flow, answer->control->gateway->loop.now_ns);
+	*row = hv_json_flow(answer->control, flow);
 	return true;
 }
 

@@ -5,8 +5,11 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 
+#include <haven/service.h>
+
 #include "gateway/control_state.h"
 #include "gateway/relay.h"
+#include "gateway/services.h"
 
 #define TEXT_MAX 512
 
@@ -68,18 +71,20 @@ bool hv_control_protocol(const char *name, uint8_t *protocol)
 	return true;
 }
 
-/* RFC 6335 section 6 */
-#define PORT_USER_FIRST	   1024
-#define PORT_DYNAMIC_FIRST 49152
-
-void hv_json_set_service(json_t *row, uint8_t protocol, uint16_t port)
+void hv_json_set_service(json_t *row, struct hv_control *control, uint8_t protocol,
+			 uint16_t port)
 {
-	const char *range = port < PORT_USER_FIRST	? "system"
-			    : port < PORT_DYNAMIC_FIRST ? "user"
-							: "dynamic";
+	unsigned bit = protocol == IPPROTO_TCP ? HAVEN_SERVICE_TCP : HAVEN_SERVICE_UDP;
+	const char *name;
 
-	(void)protocol;
-	json_object_set_new(row, "range", json_string(range));
+	if (!control->services_loaded) {
+		control->services_loaded = true;
+		control->services = hv_services_load(HV_SERVICES_PATH);
+	}
+	name = haven_service_name(control->services, port, bit);
+	json_object_set_new(row, "service", name ? json_string(name) : json_null());
+	json_object_set_new(row, "range",
+			    json_string(haven_port_class_name(haven_port_class(port))));
 }
 
 const char *hv_guest_socket_state_name(const struct hv_guest_socket *socket)
@@ -100,15 +105,20 @@ const char *hv_guest_socket_state_name(const struct hv_guest_socket *socket)
 	return tcp[socket->state];
 }
 
-json_t *hv_json_publication(const char *type, const struct hv_publication_row *publication)
+json_t *hv_json_publication(struct hv_control *control, const char *type,
+			    const struct hv_publication_row *publication)
 {
 	char address[HV_ENDPOINT_TEXT];
+	json_t *row = json_pack("{s:s, s:s, s:s, s:i, s:i, s:b}", "type", type, "protocol",
+				hv_control_protocol_name(publication->protocol), "address",
+				hv_address_text(publication->host.address, address),
+				"host_port", publication->host.port, "guest_port",
+				publication->guest_port, "automatic", publication->automatic);
 
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b}", "type", type, "protocol",
-			 hv_control_protocol_name(publication->protocol), "address",
-			 hv_address_text(publication->host.address, address), "host_port",
-			 publication->host.port, "guest_port", publication->guest_port,
-			 "automatic", publication->automatic);
+	if (row)
+		hv_json_set_service(row, control, publication->protocol,
+				    publication->guest_port);
+	return row;
 }
 
 /* --- flows ------------------------------------------------------------------------------ */
@@ -136,7 +146,7 @@ static uint8_t transport_of(enum hv_flow_kind kind)
 	return is_tcp(kind) ? IPPROTO_TCP : IPPROTO_UDP;
 }
 
-static json_t *flow_row(const char *type, enum hv_flow_kind kind,
+static json_t *flow_row(struct hv_control *control, const char *type, enum hv_flow_kind kind,
 			const struct haven_endpoint *source,
 			const struct haven_endpoint *destination, uint16_t host_port)
 {
@@ -147,7 +157,7 @@ static json_t *flow_row(const char *type, enum hv_flow_kind kind,
 			  "destination", hv_json_endpoint(destination), "host_port", host_port);
 
 	if (row && kind != HV_FLOW_ECHO)
-		hv_json_set_service(row, transport_of(kind), destination->port);
+		hv_json_set_service(row, control, transport_of(kind), destination->port);
 	return row;
 }
 
@@ -156,9 +166,10 @@ static double seconds(uint64_t ns)
 	return (double)(ns / 1000000) / 1000;
 }
 
-json_t *hv_json_flow(const struct hv_flow *flow, uint64_t now_ns)
+json_t *hv_json_flow(struct hv_control *control, const struct hv_flow *flow)
 {
-	json_t *row = flow_row("flow", flow->kind, &flow->source, &flow->destination,
+	uint64_t now_ns = control->gateway->loop.now_ns;
+	json_t *row = flow_row(control, "flow", flow->kind, &flow->source, &flow->destination,
 			       flow->host_port);
 	uint64_t guest_ns = 0, host_ns = 0;
 
@@ -180,10 +191,11 @@ json_t *hv_json_flow(const struct hv_flow *flow, uint64_t now_ns)
 	return row;
 }
 
-json_t *hv_json_ended_flow(const struct hv_flow_ended *ended, uint64_t now_ns)
+json_t *hv_json_ended_flow(struct hv_control *control, const struct hv_flow_ended *ended)
 {
-	json_t *row = flow_row("ended-flow", ended->kind, &ended->source, &ended->destination,
-			       ended->host_port);
+	uint64_t now_ns = control->gateway->loop.now_ns;
+	json_t *row = flow_row(control, "ended-flow", ended->kind, &ended->source,
+			       &ended->destination, ended->host_port);
 
 	if (!row)
 		return NULL;

@@ -92,6 +92,8 @@ struct hv_control {
 	struct hv_gateway *gateway;
 	const struct hv_guest *guest;
 	struct hv_surveyor *surveyor;
+	struct haven_services *services; /* /etc/services; loaded when it is first wanted */
+	bool services_loaded;
 	struct hv_source listener;
 	struct hv_loop_timer pause; /* until accepting is tried again */
 	char name[HV_CONTROL_NAME_SIZE];
@@ -131,12 +133,14 @@ json_t *hv_json_process(const struct hv_survey *survey, const struct hv_guest_so
 const char *hv_control_protocol_name(uint8_t protocol);
 bool hv_control_protocol(const char *name, uint8_t *protocol);
 /* Sets "service" (a name or null) and "range" (RFC 6335 section 6) of a port. */
-void hv_json_set_service(json_t *row, uint8_t protocol, uint16_t port);
+void hv_json_set_service(json_t *row, struct hv_control *control, uint8_t protocol,
+			 uint16_t port);
 const char *hv_guest_socket_state_name(const struct hv_guest_socket *socket);
 /* "published", "unpublished", "publication" */
-json_t *hv_json_publication(const char *type, const struct hv_publication_row *publication);
-json_t *hv_json_flow(const struct hv_flow *flow, uint64_t now_ns);
-json_t *hv_json_ended_flow(const struct hv_flow_ended *ended, uint64_t now_ns);
+json_t *hv_json_publication(struct hv_control *control, const char *type,
+			    const struct hv_publication_row *publication);
+json_t *hv_json_flow(struct hv_control *control, const struct hv_flow *flow);
+json_t *hv_json_ended_flow(struct hv_control *control, const struct hv_flow_ended *ended);
 
 /* --- what is answered ------------------------------------------------------------------- */
 

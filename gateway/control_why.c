@@ -217,7 +217,8 @@ static json_t *free_row(const struct hv_answer *answer)
 	else
 		row = why_row(answer, "free", "%u/%s is free", answer->port, name);
 	if (row)
-		hv_json_set_service(row, answer->protocols[answer->why.protocol], answer->port);
+		hv_json_set_service(row, answer->control,
+				    answer->protocols[answer->why.protocol], answer->port);
 	return row;
 }
 
@@ -317,7 +318,6 @@ static json_t *destination_row(const struct hv_answer *answer)
 static void endpoint_step(struct hv_answer *answer, json_t **row)
 {
 	struct hv_flow_table *flows = &answer->control->gateway->flows;
-	uint64_t now_ns = answer->control->gateway->loop.now_ns;
 	const struct hv_flow *flow;
 	const struct hv_flow_ended *ended;
 
@@ -327,7 +327,7 @@ static void endpoint_step(struct hv_answer *answer, json_t **row)
 		if (!flow)
 			next_stage(answer, WHY_ENDED_FLOWS);
 		else if (has_end(answer, &flow->source, &flow->destination))
-			*row = hv_json_flow(flow, now_ns);
+			*row = hv_json_flow(answer->control, flow);
 		break;
 	case WHY_ENDED_FLOWS: /* newest first */
 		if (answer->position == HV_FLOWS_ENDED ||
@@ -338,7 +338,7 @@ static void endpoint_step(struct hv_answer *answer, json_t **row)
 		ended = &flows->ended[(flows->ended_count - ++answer->position) %
 				      HV_FLOWS_ENDED];
 		if (has_end(answer, &ended->source, &ended->destination))
-			*row = hv_json_ended_flow(ended, now_ns);
+			*row = hv_json_ended_flow(answer->control, ended);
 		break;
 	default:
 		*row = destination_row(answer);

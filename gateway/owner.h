@@ -50,7 +50,7 @@ struct hv_guest_socket {
 	uint32_t inode;		/* 0: no process has it (TIME-WAIT) */
 	uint32_t process;	/* index, or HV_NO_PROCESS */
 	uint32_t holders;	/* processes that have it */
-	uint32_t connections;	/* listeners: those at this port */
+	uint32_t connections;	/* listeners: those at this port, without TIME-WAIT */
 	uint32_t same_port;	/* listeners: another one at this port, or HV_NO_SOCKET */
 	uint32_t expires_ms;	/* TIME-WAIT: what is left of it */
 	uint32_t receive_queue; /* bytes; listeners: connections to be accepted */

@@ -142,7 +142,7 @@ static void count_connection(struct hv_survey *survey, struct hv_guest_socket *s
 			wildcard = listener;
 	}
 	if (wildcard) {
-		wildcard->connections++;
+		wildcard->connections += socket->state != HV_GUEST_TIME_WAIT;
 		socket->counted = true;
 	}
 }
