@@ -25,9 +25,9 @@ bool hv_control_name_valid(const char *name)
 
 	if (!is_alphanumeric(name[0]))
 		return false;
-	while (may_be_inside(name[size]))
+	while (size < HV_CONTROL_NAME_SIZE && may_be_inside(name[size]))
 		size++;
-	return name[size] == '\0' && size < HV_CONTROL_NAME_SIZE;
+	return size < HV_CONTROL_NAME_SIZE && name[size] == '\0';
 }
 
 void hv_control_name_make(const char *command, pid_t pid, char name[HV_CONTROL_NAME_SIZE])
