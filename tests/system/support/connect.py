@@ -10,6 +10,7 @@ One TCP connection, and one line that says how it went:
 import argparse
 import errno
 import socket
+import sys
 import time
 
 
@@ -52,4 +53,4 @@ def main():
     return f"read: {len(data)} bytes" + ("" if options.quiet else f", {text}")
 
 
-print(main())
+sys.stdout.write(main() + "\n")  # in one piece, whatever others print
