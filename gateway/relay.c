@@ -128,8 +128,8 @@ void hv_relay_abort(struct hv_relay *relay, const char *reason)
 
 bool hv_relay_drained(const struct hv_relay *relay)
 {
-	return relay->phase == HV_RELAY_OPEN ? relay->guest_eof || relay->reset_pending
-					     : relay->phase != HV_RELAY_HOST_CONNECTING;
+	/* Before the host answered, the guest had no SYN-ACK, and so could send nothing. */
+	return relay->phase != HV_RELAY_OPEN || relay->guest_eof || relay->reset_pending;
 }
 
 /* --- errors of a side ------------------------------------------------------------------- */

@@ -47,8 +47,12 @@ static void guest_ready(struct hv_source *source, uint32_t events)
 	struct session *session = hv_container(source, struct session, guest_source);
 
 	(void)events;
-	if (hv_guest_turn(session->guest) == HV_GUEST_ENDED)
-		session->ended = true;
+	if (hv_guest_turn(session->guest) != HV_GUEST_ENDED)
+		return;
+	session->ended = true;
+	/* It stays readable from now on, and there may still be something to drain. */
+	hv_source_remove(&session->gateway->loop, source);
+	source->fd = -1;
 }
 
 static void signal_ready(struct hv_source *source, uint32_t events)
