@@ -14,5 +14,6 @@ int hv_command_flows(int argc, char **argv);
 int hv_command_why(int argc, char **argv);
 int hv_command_publish(int argc, char **argv);
 int hv_command_unpublish(int argc, char **argv);
+int hv_command_service(int argc, char **argv);
 
 #endif

@@ -33,6 +33,8 @@ static const struct sub_command sub_commands[] = {
 	{"unpublish", "unpublish NAME SPEC...", "and end that", hv_command_unpublish},
 	{"why", "why    NAME [PORT|ADDR:PORT]",
 	 "who holds a port and until when; why a flow ended", hv_command_why},
+	{"service", "service NAME|PORT[/PROTO]|URL...", "what the registry of services knows",
+	 hv_command_service},
 };
 
 #define SUB_COMMANDS (sizeof(sub_commands) / sizeof(sub_commands[0]))

@@ -134,6 +134,22 @@ static void explain_several(struct line *line, const struct haven_services *serv
 	}
 }
 
+static bool is_negative(const char *text)
+{
+	return text[0] == '-' && text[1] && text[1 + strspn(text + 1, "0123456789")] == '\0';
+}
+
+static void explain_range(struct line *line, const char *text)
+{
+	if (strchr(text, '-') && !is_negative(text))
+		add(line,
+		    "'%.60s' is no range of ports: it goes from the lower to the higher, and "
+		    "they are from 0 to 65535",
+		    text);
+	else
+		add(line, "'%.60s' is no port: they are from 0 to 65535", text);
+}
+
 void hv_services_explain(const struct haven_services *services, const char *text,
 			 unsigned protocols, int error, char *out, size_t size)
 {
@@ -154,14 +170,15 @@ void hv_services_explain(const struct haven_services *services, const char *text
 		add(&line, "the protocol of '%.60s' is none of tcp, udp, sctp, dccp", text);
 		break;
 	case -ERANGE:
-		add(&line,
-		    "'%.60s' is no port: they are from 0 to 65535, ranges from the lower "
-		    "to the higher",
-		    text);
+		explain_range(&line, text);
 		break;
 	default:
-		add(&line, "'%.60s' is neither a port, a range nor the name of a service",
-		    text);
+		if (is_negative(text))
+			explain_range(&line, text);
+		else
+			add(&line,
+			    "'%.60s' is neither a port, a range nor the name of a service",
+			    text);
 		break;
 	}
 }

@@ -38,8 +38,10 @@ static const struct {
 	const char *line; /* part of it */
 } cases[] = {
 	{"65536", 0, "'65536' is no port: they are from 0 to 65535"},
-	{"90-80", 0, "from the lower to the higher"},
-	{"-1", 0, "'-1' is neither a port, a range nor the name of a service"},
+	{"90-80", 0, "'90-80' is no range of ports: it goes from the lower to the higher"},
+	{"80-65536", 0, "they are from 0 to 65535"},
+	{"-1", 0, "'-1' is no port: they are from 0 to 65535"},
+	{"-", 0, "'-' is neither a port, a range nor the name of a service"},
 	{"", 0, "'' is neither"},
 	{"80/icmp", 0, "none of tcp, udp, sctp, dccp"},
 	{"htps", 0, "no service is called 'htps'; did you mean '"},
