@@ -251,11 +251,12 @@ static socklen_t destination(const struct sim *sim, const struct sim_flow *flow,
 	return length;
 }
 
-static bool may_fail_at_once(const struct sim *sim, const struct sim_flow *flow, int error)
+static bool may_fail_at_once(const struct sim *sim, const struct sim_flow *flow, bool bound,
+			     int error)
 {
-	/* The forwarder holds the other one's request for the same two ends. */
-	if (flow->kind == SIM_FLOW_CROSSING && sim->plan.host[0].forwarder &&
-	    error == -EADDRINUSE)
+	/* A port of our own choice may be that of another connection to the same place, or of a
+	 * request that the forwarder holds. */
+	if (bound && error == -EADDRINUSE)
 		return true;
 	if (sim->plan.trouble)
 		return error == -ENOMEM || error == -EMFILE || error == -ENOBUFS ||
@@ -269,6 +270,7 @@ static void start(struct sim *sim, struct sim_flow *flow)
 	struct haven_socket *socket = NULL;
 	struct sockaddr_storage to, local;
 	socklen_t to_length = destination(sim, flow, &to), length;
+	bool bound = false;
 	int error;
 
 	flow->started = true;
@@ -281,6 +283,7 @@ static void start(struct sim *sim, struct sim_flow *flow)
 		length = sim_host_address(sim, flow->client, flow->server, flow->v6, port,
 					  &local);
 		error = haven_bind(socket, (struct sockaddr *)&local, length);
+		bound = error == 0;
 		if (error == -EADDRINUSE && !flow->own_port)
 			error = 0;
 	}
@@ -294,7 +297,7 @@ static void start(struct sim *sim, struct sim_flow *flow)
 		flow->end->error = -error;
 	}
 	haven_close(socket);
-	if (error == 0 || !may_fail_at_once(sim, flow, error))
+	if (error == 0 || !may_fail_at_once(sim, flow, bound, error))
 		sim_fail(sim, "cannot connect: %s", haven_strerror(error));
 }
 
