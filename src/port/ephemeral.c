@@ -7,7 +7,10 @@
  * connections to others can be seen. One local port serves any number of destinations: only the
  * 4-tuple must be new.
  *
- * bind to port 0: a port that no socket is bound to, from a random point on (section 3.3.2).
+ * bind to port 0: a port that nothing holds, from a random point on (section 3.3.2).
+ *
+ * Neither chooses an excluded port. connect passes by every port that was bound, as a port on which somebody
+ * listens must not turn up as a client; what connect itself chose, it chooses again for others.
  *
  * When a few steps find nothing, this destination occupies most of the range. It then gets a
  * group: the set of local ports in use towards it, which from there on is kept in step with the
@@ -94,6 +97,14 @@ static struct hv_port_group *group_make(struct hv_port_table *table,
 	return group;
 }
 
+/* So few that steps find a port soon; measured by what binds and exclusions leave of the range. */
+static bool group_is_small(const struct hv_port_table *table, const struct hv_port_group *group)
+{
+	uint32_t open = range_size(table) - table->bound_in_range[hv_port_index(group->proto)];
+
+	return open >= range_size(table) / 2 && group->used.count <= open / 4;
+}
+
 static void group_free(struct hv_port_table *table, struct hv_port_group *group)
 {
 	hv_hash_remove(&table->groups, &group->node);
@@ -113,7 +124,7 @@ void hv_port_group_note(struct hv_port_table *table, const struct hv_tuple *tupl
 		hv_port_set_add(&group->used, tuple->local_port);
 	else
 		hv_port_set_remove(&group->used, tuple->local_port);
-	if (!present && group->used.count <= range_size(table) / 4)
+	if (!present && group_is_small(table, group))
 		group_free(table, group);
 }
 
@@ -159,20 +170,26 @@ static int next_free_around(const struct hv_port_table *table, const struct hv_p
 
 int hv_port_choose(struct hv_port_table *table, const struct hv_bind *bind)
 {
-	const struct hv_port_set *bound = table->bound[hv_port_index(bind->proto)];
-	uint32_t size = range_size(table);
+	uint32_t size = range_size(table), first = table->config.ephemeral_first;
 	uint32_t offset = hv_random_below(table->core, size);
-	uint32_t first = table->config.ephemeral_first;
-	int port = next_free_around(table, bound, NULL, first + offset);
+	struct hv_bind alone = *bind;
+	int port = next_free_around(table, table->used[hv_port_index(bind->proto)], NULL,
+				    first + offset);
 
 	if (port >= 0)
 		return port;
-	/* Every port has a bind; one of another address may leave room for this one. */
+	/*
+	 * Something holds each of them. It may be of another address: then there is room beside it. Nobody gets
+	 * a port to share who did not ask for that very port, so the options do not count.
+	 */
+	alone.reuse_addr = alone.reuse_port = false;
 	for (uint32_t i = 0; i < size; i++) {
-		uint32_t candidate = first + (offset + i) % size;
+		uint16_t candidate = (uint16_t)(first + (offset + i) % size);
 
-		if (!hv_port_conflicts(table, bind, (uint16_t)candidate))
-			return (int)candidate;
+		if (table->excluded && hv_port_set_has(table->excluded, candidate))
+			continue;
+		if (!hv_port_conflicts(table, &alone, candidate))
+			return candidate;
 	}
 	return -EADDRNOTAVAIL;
 }
@@ -245,6 +262,9 @@ int hv_port_insert_ephemeral(struct hv_port_table *table, struct hv_tuple *tuple
 	uint32_t start = 0;
 	int error, port;
 
+	tuple->hold = HV_HOLD_CHOSEN;
+	if (table->bound_in_range[hv_port_index(tuple->proto)] == range_size(table))
+		return -EADDRNOTAVAIL;
 	if (!table->offsets) {
 		table->offsets = hv_zalloc(table->core, OFFSETS * sizeof(*table->offsets));
 		if (!table->offsets)
@@ -262,7 +282,7 @@ int hv_port_insert_ephemeral(struct hv_port_table *table, struct hv_tuple *tuple
 		return -ENOMEM;
 	port = next_free_around(table, &group->used, table->bound[hv_port_index(tuple->proto)],
 				start);
-	if (group->used.count <= range_size(table) / 4)
+	if (group_is_small(table, group))
 		group_free(table, group);
 	if (port < 0)
 		return -EADDRNOTAVAIL;

@@ -38,6 +38,33 @@ struct hv_tuple *hv_port_find(const struct hv_port_table *table, uint8_t proto,
 		    hv_port_hash(table, proto, local, local_port, remote, remote_port));
 }
 
+/* Count its local end among those who hold the port. */
+static int hold(struct hv_port_table *table, struct hv_tuple *tuple)
+{
+	struct hv_port_holder holder;
+
+	tuple->slot = NULL;
+	if (tuple->hold == HV_HOLD_NONE)
+		return 0;
+	tuple->slot = hv_port_slot_get(table, tuple->proto, &tuple->local, tuple->local_port);
+	if (!tuple->slot)
+		return -ENOMEM;
+	holder = hv_port_holder_of_tuple(tuple);
+	hv_port_count(table, tuple->slot, &holder, 1);
+	return 0;
+}
+
+static void let_go(struct hv_port_table *table, struct hv_tuple *tuple)
+{
+	struct hv_port_holder holder = hv_port_holder_of_tuple(tuple);
+
+	if (!tuple->slot)
+		return;
+	hv_port_count(table, tuple->slot, &holder, -1);
+	hv_port_slot_release(table, tuple->slot);
+	tuple->slot = NULL;
+}
+
 int hv_port_insert(struct hv_port_table *table, struct hv_tuple *tuple)
 {
 	struct tuple_key key = {&tuple->local, &tuple->remote, tuple->local_port,
@@ -48,9 +75,14 @@ int hv_port_insert(struct hv_port_table *table, struct hv_tuple *tuple)
 
 	if (find(table, &key, hash))
 		return -EADDRINUSE;
-	error = hv_hash_insert(&table->tuples, &tuple->node, hash);
+	error = hold(table, tuple);
 	if (error < 0)
 		return error;
+	error = hv_hash_insert(&table->tuples, &tuple->node, hash);
+	if (error < 0) {
+		let_go(table, tuple);
+		return error;
+	}
 	hv_port_group_note(table, tuple, true);
 	return 0;
 }
@@ -58,6 +90,7 @@ int hv_port_insert(struct hv_port_table *table, struct hv_tuple *tuple)
 void hv_port_remove(struct hv_port_table *table, struct hv_tuple *tuple)
 {
 	hv_hash_remove(&table->tuples, &tuple->node);
+	let_go(table, tuple);
 	hv_port_group_note(table, tuple, false);
 }
 

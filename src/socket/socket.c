@@ -144,7 +144,7 @@ void *haven_socket_user(const struct haven_socket *socket)
 void haven_socket_set_owner(struct haven_socket *socket, uint64_t owner)
 {
 	socket->owner = owner;
-	hv_socket_bind(socket)->owner = owner;
+	hv_port_set_owner(socket->sockets->ports, hv_socket_bind(socket), owner);
 }
 
 struct haven_stack *haven_socket_stack(const struct haven_socket *socket)

@@ -49,8 +49,19 @@ static void bind_fill(struct haven_socket *socket, const struct hv_addr *local, 
 	bind->port = port;
 	bind->dual = socket->v6 && !socket->v6_only && !hv_addr_is_v4(local) &&
 		     hv_addr_is_any(local);
+	bind->v6 = socket->v6;
 	bind->reuse_addr = socket->reuse_addr;
-	bind->owner = socket->owner;
+	bind->reuse_port = socket->reuse_port;
+}
+
+/* What the error cannot say: how to go on. */
+static void tell_privileged(const struct haven_socket *socket, uint16_t port)
+{
+	hv_log(socket->sockets->core, HAVEN_LOG_WARNING,
+	       "port %u is below %u, where only a stack with the right (privileged) may bind; give the "
+	       "stack that right, or a lower privileged_port_limit (0: none), or take a port from %u on",
+	       port, socket->sockets->ports->config.privileged_limit,
+	       socket->sockets->ports->config.privileged_limit);
 }
 
 int haven_bind(struct haven_socket *socket, const struct sockaddr *address, socklen_t length)
@@ -72,7 +83,10 @@ int haven_bind(struct haven_socket *socket, const struct sockaddr *address, sock
 		socket->address_only = true;
 		return 0;
 	}
-	return hv_port_bind(socket->sockets->ports, hv_socket_bind(socket));
+	error = hv_port_bind(socket->sockets->ports, hv_socket_bind(socket));
+	if (error == -EACCES)
+		tell_privileged(socket, port);
+	return error;
 }
 
 int hv_socket_autobind(struct haven_socket *socket)

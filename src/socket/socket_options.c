@@ -209,6 +209,9 @@ static bool own_get(struct haven_socket *socket, int level, int option, int *val
 	case SO_REUSEADDR:
 		*value = socket->reuse_addr;
 		return true;
+	case SO_REUSEPORT:
+		*value = socket->reuse_port;
+		return true;
 	case SO_ERROR:
 		*value = take_error(socket);
 		return true;
@@ -254,6 +257,9 @@ static int own_set(struct haven_socket *socket, int level, int option, int value
 	case SO_REUSEADDR:
 		/* What is bound already keeps what it was bound with. */
 		socket->reuse_addr = value;
+		return 0;
+	case SO_REUSEPORT:
+		socket->reuse_port = value;
 		return 0;
 	case SO_ERROR:
 	case SO_TYPE:

@@ -65,7 +65,7 @@ struct haven_socket {
 	bool stream;			  /* else datagram */
 	bool v6;			  /* AF_INET6: addresses are shown as sockaddr_in6 */
 	bool v6_only;
-	bool reuse_addr;
+	bool reuse_addr, reuse_port;
 	bool transparent;
 	bool no_port;	   /* IP_BIND_ADDRESS_NO_PORT: bind to port 0 takes the address only */
 	bool address_only; /* it did: the address is in the bind, which has no slot */

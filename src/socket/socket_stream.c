@@ -15,6 +15,19 @@ void hv_stream_adopt(struct haven_socket *socket, struct hv_tcp_conn *conn)
 	hv_socket_options_apply(socket, conn);
 }
 
+/* With whom the connection shares its port: by its bind's options, or its own when it has none. */
+static uint8_t share_of(const struct haven_socket *socket)
+{
+	const struct hv_stream *stream = hv_stream_of(socket);
+	struct hv_bind unbound = {
+		.reuse_addr = socket->reuse_addr,
+		.reuse_port = socket->reuse_port,
+		.dual = socket->v6 && !socket->v6_only,
+	};
+
+	return hv_port_share_of(stream->bind.slot ? &stream->bind : &unbound);
+}
+
 int hv_stream_connect(struct haven_socket *socket, const struct hv_addr *remote, uint16_t port)
 {
 	struct hv_stream *stream = hv_stream_of(socket);
@@ -41,11 +54,16 @@ int hv_stream_connect(struct haven_socket *socket, const struct hv_addr *remote,
 		if (hv_addr_is_v4(&local) != hv_addr_is_v4(remote))
 			return -EINVAL;
 	}
-	error = hv_tcp_connect(socket->sockets->tcp, &local,
-			       stream->bind.slot ? stream->bind.port : 0, remote, port, socket,
-			       &conn);
+	error = hv_port_charge(socket->sockets->ports, &stream->bind);
 	if (error < 0)
 		return error;
+	error = hv_tcp_connect(socket->sockets->tcp, &local,
+			       stream->bind.slot ? stream->bind.port : 0, share_of(socket),
+			       remote, port, socket, &conn);
+	if (error < 0)
+		return error;
+	/* Bound to any address before, it holds only this one now; without memory it keeps both. */
+	hv_port_move(socket->sockets->ports, &stream->bind, &hv_tcp_tuple(conn)->local);
 	hv_stream_adopt(socket, conn);
 	return -EINPROGRESS;
 }
@@ -72,9 +90,10 @@ int haven_listen(struct haven_socket *socket, int backlog)
 static void inherit(struct haven_socket *child, const struct haven_socket *parent)
 {
 	child->v6_only = parent->v6_only;
+	child->reuse_addr = parent->reuse_addr;
+	child->reuse_port = parent->reuse_port;
 	child->transparent = parent->transparent;
 	child->linger_seconds = parent->linger_seconds;
-	haven_socket_set_owner(child, parent->owner);
 	hv_socket_options_apply(parent, hv_stream_of(child)->conn);
 }
 
@@ -97,6 +116,13 @@ int haven_accept(struct haven_socket *socket, struct sockaddr *peer, socklen_t *
 	error = hv_socket_new(socket->sockets, true, socket->v6, out);
 	if (error < 0)
 		return error;
+	hv_stream_of(*out)->bind.owner = (*out)->owner = socket->owner;
+	error = hv_port_charge(socket->sockets->ports, &hv_stream_of(*out)->bind);
+	if (error < 0) {
+		haven_close(*out);
+		*out = NULL;
+		return error;
+	}
 	conn = hv_tcp_accept(listener);
 	if (!conn) {
 		haven_close(*out);

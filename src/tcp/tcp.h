@@ -79,12 +79,12 @@ struct hv_tcp_listener *hv_tcp_listener_of(struct hv_bind *bind);
 
 /* --- connections ----------------------------------------------------------------------- */
 /*
- * Active open. local_port 0: choose. local any: choose by route. SYN goes out at the next flush.
+ * Active open. local_port 0: choose. local any: choose by route. share: enum hv_port_share. SYN goes out at the next flush.
  * -EADDRINUSE, -EADDRNOTAVAIL, -ENETUNREACH, -ENOMEM, -EMFILE.
  */
 int hv_tcp_connect(struct hv_tcp *tcp, const struct hv_addr *local, uint16_t local_port,
-		   const struct hv_addr *remote, uint16_t remote_port, void *owner,
-		   struct hv_tcp_conn **out);
+		   uint8_t share, const struct hv_addr *remote, uint16_t remote_port,
+		   void *owner, struct hv_tcp_conn **out);
 void hv_tcp_set_owner(struct hv_tcp_conn *conn, void *owner);
 unsigned hv_tcp_conn_events(const struct hv_tcp_conn *conn);
 struct hv_tcp *hv_tcp_request_tcp(const struct haven_request *request); /* whose it is */

@@ -40,7 +40,10 @@ int hv_tcp_listen_input(struct hv_tcp_listener *listener, const struct hv_packet
 			const struct hv_tcp_options *options, const uint32_t *iss_floor)
 {
 	const struct hv_desc *d = &packet->d;
+	const struct hv_bind *bind = listener->bind;
 	struct hv_tuple tuple = {
+		.share = hv_port_share_of(bind),
+		.hold = HV_HOLD_BOUND,
 		.local = d->dst,
 		.remote = d->src,
 		.local_port = d->dst_port,

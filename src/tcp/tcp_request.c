@@ -115,6 +115,8 @@ struct hv_tcp_conn *hv_tcp_conn_from_syn(struct hv_tcp *tcp, const struct hv_tup
 	conn->tuple.remote = tuple->remote;
 	conn->tuple.local_port = tuple->local_port;
 	conn->tuple.remote_port = tuple->remote_port;
+	conn->tuple.share = tuple->share;
+	conn->tuple.hold = tuple->hold;
 	*error = hv_port_insert(tcp->ports, &conn->tuple);
 	if (*error < 0) {
 		hv_tcp_conn_free(conn);

@@ -18,8 +18,8 @@ static void start_connect(struct hv_tcp_conn *conn)
 }
 
 int hv_tcp_connect(struct hv_tcp *tcp, const struct hv_addr *local, uint16_t local_port,
-		   const struct hv_addr *remote, uint16_t remote_port, void *owner,
-		   struct hv_tcp_conn **out)
+		   uint8_t share, const struct hv_addr *remote, uint16_t remote_port,
+		   void *owner, struct hv_tcp_conn **out)
 {
 	struct hv_tcp_conn *conn;
 	struct hv_addr src = *local;
@@ -36,6 +36,8 @@ int hv_tcp_connect(struct hv_tcp *tcp, const struct hv_addr *local, uint16_t loc
 		return status;
 	conn->tuple.local = src;
 	conn->tuple.local_port = local_port;
+	conn->tuple.share = share;
+	conn->tuple.hold = HV_HOLD_BOUND;
 	conn->tuple.remote = *remote;
 	conn->tuple.remote_port = remote_port;
 	if (local_port)

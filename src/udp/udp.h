@@ -37,6 +37,7 @@ struct hv_udp_queued {
 struct hv_udp_socket {
 	struct hv_bind bind;   /* bound while bind.slot */
 	struct hv_tuple tuple; /* when connected */
+	struct hv_addr bound;  /* while connected: the address before */
 	bool connected;
 	uint8_t hop_limit, traffic_class; /* hop_limit 0: the stack's */
 	int error;			  /* pending SO_ERROR, positive */

@@ -26,7 +26,8 @@ static struct hv_udp_socket *find_socket(const struct hv_udp *udp, const struct 
 
 	if (tuple)
 		return hv_container(tuple, struct hv_udp_socket, tuple);
-	bind = hv_port_find_bind(udp->ports, IPPROTO_UDP, local, local_port, false);
+	bind = hv_port_find_receiver(udp->ports, IPPROTO_UDP, local, local_port, remote,
+				     remote_port);
 	return bind ? hv_container(bind, struct hv_udp_socket, bind) : NULL;
 }
 

@@ -36,16 +36,25 @@ int hv_udp_connect(struct hv_udp *udp, struct hv_udp_socket *socket,
 		   const struct hv_addr *local, const struct hv_addr *remote,
 		   uint16_t remote_port)
 {
+	struct hv_addr any;
 	int error;
 
 	hv_udp_disconnect(udp, socket);
+	any = socket->bind.local;
+	/* Bound to any address before, from here on it holds this one only. */
+	error = hv_port_move(udp->ports, &socket->bind, local);
+	if (error < 0)
+		return error;
+	socket->bound = any;
 	socket->tuple.local = *local;
 	socket->tuple.local_port = socket->bind.port;
 	socket->tuple.remote = *remote;
 	socket->tuple.remote_port = remote_port;
 	error = hv_port_insert(udp->ports, &socket->tuple);
-	if (error < 0)
+	if (error < 0) {
+		hv_port_move(udp->ports, &socket->bind, &any);
 		return error;
+	}
 	socket->connected = true;
 	socket->bind.connected = true;
 	hv_port_set_receiving(udp->ports, &socket->bind, false);
@@ -59,6 +68,8 @@ void hv_udp_disconnect(struct hv_udp *udp, struct hv_udp_socket *socket)
 	hv_port_remove(udp->ports, &socket->tuple);
 	socket->connected = false;
 	socket->bind.connected = false;
+	/* Without memory it stays with the address that it has. */
+	hv_port_move(udp->ports, &socket->bind, &socket->bound);
 	hv_port_set_receiving(udp->ports, &socket->bind, true);
 }
 

@@ -181,7 +181,7 @@ struct hv_tcp_conn *host_connect(struct host *host, const struct hv_addr *to, ui
 {
 	struct hv_tcp_conn *conn = NULL;
 
-	hv_tcp_connect(&host->tcp, &host->addr, 0, to, port, host, &conn);
+	hv_tcp_connect(&host->tcp, &host->addr, 0, 0, to, port, host, &conn);
 	return conn;
 }
 

@@ -263,7 +263,7 @@ static void test_no_route(void **state)
 	struct hv_tcp_conn *conn;
 
 	s->host.ip.mtu = 0;
-	assert_int_equal(hv_tcp_connect(&s->host.tcp, &s->host.addr, 0, &s->peer, 80, NULL,
+	assert_int_equal(hv_tcp_connect(&s->host.tcp, &s->host.addr, 0, 0, &s->peer, 80, NULL,
 					&conn),
 			 -ENETUNREACH);
 }

@@ -109,8 +109,8 @@ static void test_connect(void **state)
 	assert_non_null(a.first);
 	/* One 4-tuple, one socket; the loser is not connected. */
 	hv_udp_socket_init(&b, 10000, &b);
-	a.bind.reuse_addr = b.bind.reuse_addr = true;
 	hv_port_unbind(&f.ports, &a.bind);
+	a.bind.reuse_addr = b.bind.reuse_addr = true;
 	assert_int_equal(hv_udp_bind(&f.udp, &a), 0);
 	b.bind.local = us;
 	b.bind.port = 7;
