@@ -142,7 +142,7 @@ int hv_client_find(const char *name, struct hv_client_network *network,
 	if (index < 0)
 		return index;
 	index = choose(name, list, count, error);
-	if (index >= 0)
+	if (index >= 0 && (size_t)index < count)
 		*network = list[index];
 	free(list);
 	return index < 0 ? index : 0;

@@ -271,7 +271,7 @@ static int publish_begin(struct hv_answer *answer)
 {
 	struct hv_gateway *gateway = answer->control->gateway;
 	struct hv_publication publication;
-	bool automatic;
+	bool automatic = false;
 	int failed = publication_of(answer, &publication, &automatic);
 
 	if (failed < 0)
@@ -318,7 +318,7 @@ static int unpublish_begin(struct hv_answer *answer)
 {
 	struct hv_gateway *gateway = answer->control->gateway;
 	struct hv_publication publication;
-	bool automatic;
+	bool automatic = false;
 	int failed = publication_of(answer, &publication, &automatic);
 
 	if (failed < 0)

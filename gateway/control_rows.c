@@ -29,7 +29,9 @@ json_t *hv_json_text(const char *text)
 
 json_t *hv_json_ms(uint64_t ns)
 {
-	return ns ? json_real((double)(ns / 1000) / 1000) : json_null();
+	uint64_t us = ns / 1000;
+
+	return ns ? json_real((double)us / 1000) : json_null();
 }
 
 json_t *hv_json_endpoint(const struct haven_endpoint *endpoint)
@@ -163,7 +165,9 @@ static json_t *flow_row(struct hv_control *control, const char *type, enum hv_fl
 
 static double seconds(uint64_t ns)
 {
-	return (double)(ns / 1000000) / 1000;
+	uint64_t ms = ns / 1000000;
+
+	return (double)ms / 1000;
 }
 
 json_t *hv_json_flow(struct hv_control *control, const struct hv_flow *flow)
