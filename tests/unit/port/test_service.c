@@ -1,4 +1,5 @@
 /* The built-in registry: every port and every name finds the other. */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -88,6 +89,33 @@ static void every_name(void **state)
 	}
 	assert_int_equal(names, hv_service_names());
 	assert_in_range(names, 6300, 6500);
+}
+
+/* Names are found in a few steps, those that do not exist as well. */
+static void look_up_is_short(void **state)
+{
+	uint64_t steps = 0;
+	uint32_t longest = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < hv_service_names(); i++) {
+		const char *name = hv_service_name_text(i);
+		char other[64];
+		uint32_t probe = 0;
+
+		while (hv_service_probe(name, strlen(name), &probe) != HV_SERVICE_NONE)
+			;
+		longest = probe > longest ? probe : longest;
+		steps += probe;
+		probe = 0;
+		snprintf(other, sizeof(other), "%s-not", name);
+		assert_int_equal(hv_service_probe(other, strlen(other), &probe),
+				 HV_SERVICE_NONE);
+		longest = probe > longest ? probe : longest;
+	}
+	/* Two to four slots on average at 39% full (Knuth, 6.4), to the empty one that ends it. */
+	assert_in_range(steps / hv_service_names(), 0, 4);
+	assert_in_range(longest, 1, 40);
 }
 
 /* What an administrator meets daily, by both ways. */
@@ -298,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_port_and_protocol),
 		cmocka_unit_test(every_name),
+		cmocka_unit_test(look_up_is_short),
 		cmocka_unit_test(known_services),
 		cmocka_unit_test(names_have_no_case),
 		cmocka_unit_test(a_name_with_several_ports),
