@@ -113,6 +113,7 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 		.ephemeral_first = c->ephemeral_first,
 		.ephemeral_last = c->ephemeral_last,
 		.privileged = c->privileged,
+		.max_per_owner = c->max_sockets_per_owner,
 	};
 	struct hv_tcp_config tcp = {
 		.max_connections = c->max_sockets,
@@ -129,6 +130,13 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 	error = hv_port_table_init(&stack->ports, core, &ports);
 	if (error < 0)
 		goto core;
+	for (unsigned i = 0; i < c->ephemeral_excluded_count; i++) {
+		const struct haven_port_range *range = &c->ephemeral_excluded[i];
+
+		error = hv_port_exclude(&stack->ports, range->first, range->last, true);
+		if (error < 0)
+			goto ports;
+	}
 	error = hv_tcp_init(&stack->tcp, core, &stack->ip, &stack->ports, &tcp);
 	if (error < 0)
 		goto ports;

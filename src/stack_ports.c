@@ -61,3 +61,9 @@ void haven_ports_each(const struct haven_stack *stack,
 	if (!each.stopped)
 		hv_port_each_tuple(&stack->ports, visit_tuple, &each);
 }
+
+int haven_ephemeral_exclude(struct haven_stack *stack, struct haven_port_range range,
+			    bool exclude)
+{
+	return hv_port_exclude(&stack->ports, range.first, range.last, exclude);
+}

@@ -48,7 +48,8 @@ HAVEN_API void haven_abort(struct haven_socket *socket);
 /*
  * Bind to a local address and port; port 0 chooses one (RFC 6056).
  * Errors: -EINVAL (already bound, bad length), -EAFNOSUPPORT, -EADDRNOTAVAIL (not an address of
- * this stack, unless HAVEN_SO_TRANSPARENT; or no port is free), -EADDRINUSE, -EACCES, -ENOMEM.
+ * this stack, unless HAVEN_SO_TRANSPARENT; or no port is free), -EADDRINUSE, -EACCES (a privileged port; the log
+ * says how to go on), -EMFILE (max_sockets_per_owner), -ENOMEM.
  */
 HAVEN_API int haven_bind(struct haven_socket *socket, const struct sockaddr *address,
 			 socklen_t length);
@@ -66,7 +67,7 @@ HAVEN_API int haven_accept(struct haven_socket *socket, struct sockaddr *peer,
  * Connect. A stream returns -EINPROGRESS; HAVEN_EVENT_CONNECTED or _ERROR follows. A datagram
  * socket returns 0 and from then on receives from that peer only.
  * Errors at once: -EADDRNOTAVAIL, -EAFNOSUPPORT, -EALREADY, -EISCONN, -EINVAL, -ENETUNREACH,
- * -EADDRINUSE (that 4-tuple is in use), -ENOMEM. Later (SO_ERROR): ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH.
+ * -EADDRINUSE (that 4-tuple is in use), -EMFILE (max_sockets_per_owner), -ENOMEM. Later (SO_ERROR): ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH.
  */
 HAVEN_API int haven_connect(struct haven_socket *socket, const struct sockaddr *address,
 			    socklen_t length);
@@ -95,7 +96,8 @@ HAVEN_API int haven_getpeername(struct haven_socket *socket, struct sockaddr *ad
 				socklen_t *length);
 
 /*
- * Options. Level SOL_SOCKET: SO_REUSEADDR, SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF,
+ * Options. Level SOL_SOCKET: SO_REUSEADDR, SO_REUSEPORT (sockets of one stack share a port; a flow stays with
+ * the socket that its two ends select), SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF,
  * SO_ERROR (read and clear), SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN. IPPROTO_TCP: TCP_NODELAY,
  * TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_QUICKACK, TCP_CORK.
  * IPPROTO_IP/IPPROTO_IPV6: IP_TTL, IP_TOS, IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY; IP_BIND_ADDRESS_NO_PORT: bind to port
@@ -123,7 +125,8 @@ HAVEN_API unsigned haven_socket_events(const struct haven_socket *socket);
 /* A pointer of the caller's, kept with the socket; a socket from accept has NULL. */
 HAVEN_API void haven_socket_set_user(struct haven_socket *socket, void *user);
 HAVEN_API void *haven_socket_user(const struct haven_socket *socket);
-/* A tag that the port table shows as the owner. */
+/* A tag that the port table shows as the owner, and that max_sockets_per_owner counts; accepted sockets have their
+ * listener's. 0: nobody. */
 HAVEN_API void haven_socket_set_owner(struct haven_socket *socket, uint64_t owner);
 HAVEN_API struct haven_stack *haven_socket_stack(const struct haven_socket *socket);
 

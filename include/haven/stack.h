@@ -51,6 +51,11 @@ struct haven_env {
 /* An environment of malloc, free and the system's getrandom; no log. */
 HAVEN_API void haven_env_default(struct haven_env *env);
 
+/* Ports in host byte order, both ends included. */
+struct haven_port_range {
+	uint16_t first, last;
+};
+
 /*
  * Creation parameters. Fill with haven_stack_config_init(), then change what you need.
  * Every limit is a hard one: what happens there is counted in haven_drop_count() or returned
@@ -73,6 +78,11 @@ struct haven_stack_config {
 	uint16_t ephemeral_first;      /* default 32768 */
 	uint16_t ephemeral_last;       /* default 60999 */
 	bool privileged;	       /* sockets of this stack may bind below the limit */
+	/* Ports of that range that are never chosen; see haven_ephemeral_exclude(). Read at creation. */
+	const struct haven_port_range *ephemeral_excluded;
+	unsigned ephemeral_excluded_count;
+	/* Sockets of one owner (haven_socket_set_owner) that may hold a port; 0: no limit. */
+	uint32_t max_sockets_per_owner;
 
 	/* TCP. */
 	uint32_t send_buffer_bytes;    /* largest send buffer of a connection; default 4 MiB */
@@ -136,6 +146,14 @@ HAVEN_API int haven_input(struct haven_stack *stack, unsigned ifindex, unsigned 
  * haven_input() and socket calls, and at haven_next_deadline().
  */
 HAVEN_API void haven_poll(struct haven_stack *stack, uint64_t now_ns);
+
+/*
+ * Never choose these ports for bind to port 0 or for connect; with exclude false, choose them again.
+ * They can be bound by number, and connections that have one keep it.
+ * Errors: -EINVAL (first above last), -ENOMEM.
+ */
+HAVEN_API int haven_ephemeral_exclude(struct haven_stack *stack, struct haven_port_range range,
+				      bool exclude);
 
 /* Set the time that socket calls between polls see; haven_input and haven_poll do it too. */
 HAVEN_API void haven_set_time(struct haven_stack *stack, uint64_t now_ns);

@@ -78,14 +78,14 @@ void hv_port_uncharge(struct hv_port_table *table, struct hv_bind *bind)
 
 void hv_port_set_owner(struct hv_port_table *table, struct hv_bind *bind, uint64_t owner)
 {
-	bool charged = bind->charged;
+	bool holds = bind->charged || bind->slot || bind->connected;
 
 	if (bind->owner == owner)
 		return;
 	hv_port_uncharge(table, bind);
 	bind->owner = owner;
 	/* Without memory it goes uncounted: a limit may be missed by one, and nothing breaks. */
-	if (charged && owner)
+	if (holds && owner && table->config.max_per_owner)
 		bind->charged = owner_take(table, owner, false) == 0;
 }
 

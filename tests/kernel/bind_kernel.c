@@ -114,7 +114,12 @@ static int namespace_make(void)
 		return SKIP;
 	}
 	for (size_t i = 0; i < sizeof(setup) / sizeof(setup[0]); i++) {
-		if (system(setup[i]) != 0) {
+		int tries = 50;
+
+		/* The kernel makes the routes of its own addresses a little later. */
+		while (system(setup[i]) != 0 && --tries)
+			usleep(20000);
+		if (!tries) {
 			fprintf(stderr, "failed: %s\n", setup[i]);
 			return SKIP;
 		}
