@@ -63,6 +63,7 @@ static bool draw_once(bool (*draw)(void *user, const struct hv_screen *screen, F
 		      void *user)
 {
 	struct hv_screen screen = {.width = 80, .height = 24};
+	const char *no_colour = getenv("NO_COLOR");
 	struct winsize window;
 	char *text = NULL;
 	size_t size = 0;
@@ -76,7 +77,7 @@ static bool draw_once(bool (*draw)(void *user, const struct hv_screen *screen, F
 		screen.width = window.ws_col;
 		screen.height = window.ws_row;
 	}
-	screen.colour = !getenv("NO_COLOR") || !*getenv("NO_COLOR");
+	screen.colour = !no_colour || !*no_colour;
 	good = draw(user, &screen, out);
 	if (fclose(out) != 0)
 		good = false;
