@@ -73,7 +73,7 @@ static void a_wrong_word_is_named(void **state)
 		{"--mtu 100", "576 to 65520"},
 		{"--mtu=1500x", "576 to 65520"},
 		{"--root=1", "takes no value"},
-		{"-p 80:http", "cannot publish '80:http'"},
+		{"-p 80:htpp", "cannot publish '80:htpp'"},
 		{"--impair loss", "'loss' is not understood"},
 		{"--log loud", "error, warning, info, debug"},
 		{"--link wire", "tap, veth, auto"},
