@@ -30,6 +30,7 @@ static int run(char **argv, const struct hv_settings *settings, struct hv_log *l
 	hv_guest_options_init(&options);
 	options.argv = argv;
 	options.map_root = settings->map_root;
+	options.privileged_ports = settings->privileged_ports;
 	options.log.line = hv_cmd_guest_line;
 	options.log.context = log;
 	hv_settings_guest_network(settings, &options.network);

@@ -35,6 +35,7 @@ struct hv_settings {
 	const char *name;	  /* NULL: one is made */
 	const char *userns_path;  /* attach */
 	bool map_root;
+	uint32_t privileged_ports; /* 0: none */
 	bool impaired;
 	struct haven_fault fault_in, fault_out;
 	struct hv_publication *publications;

@@ -94,9 +94,11 @@ struct hv_guest_log {
 
 /* All that `haven run` needs. Pointers are borrowed until hv_guest_start returns. */
 struct hv_guest_options {
-	char *const *argv;	 /* NULL-terminated; argv[0] is looked up in PATH */
-	char *const *env;	 /* NULL-terminated; NULL: the caller's */
-	bool map_root;		 /* the user is root (uid 0, gid 0) inside */
+	char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+	char *const *env;  /* NULL-terminated; NULL: the caller's */
+	bool map_root;	   /* the user is root (uid 0, gid 0) inside */
+	uint32_t
+		privileged_ports; /* below it, binding takes root inside; 0: every port is for all */
 	bool new_privileges_off; /* set no_new_privs; off by default, see doc comment below */
 	struct hv_guest_network network;
 	struct in_addr dns4[HV_GUEST_DNS_MAX];

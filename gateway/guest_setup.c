@@ -41,19 +41,29 @@ static int map_ids(const struct hv_far *far)
 	return 0;
 }
 
-/* Every port from 1 on may be bound, and ping sockets opened, by whoever is inside. */
+/* Ports may be bound, from 1 on or as the options say, and ping sockets opened, by whoever is inside. */
 static void open_limits(const struct hv_far *far)
 {
 	const char *port_start = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 	const char *ping_groups = "/proc/sys/net/ipv4/ping_group_range";
 	unsigned int gid = far->options->map_root ? 0 : far->gid;
 	char own_group[32];
-	int result = hv_file_write(port_start, "0");
+	char limit[16];
+	int result;
 
+	snprintf(limit, sizeof(limit), "%u", far->options->privileged_ports);
+	result = hv_file_write(port_start, limit);
 	if (result < 0)
-		hv_message_note(far->channel, HV_GUEST_LOG_WARNING,
-				"ports under 1024 cannot be bound inside: %s: %s", port_start,
-				strerror(-result));
+		hv_message_note(
+			far->channel, HV_GUEST_LOG_WARNING,
+			"the kernel's own limit says which ports can be bound inside: %s: %s",
+			port_start, strerror(-result));
+	else if (far->options->privileged_ports)
+		hv_message_note(
+			far->channel, HV_GUEST_LOG_DEBUG,
+			"ports below %s take root inside (bind says 'Permission denied'): run it "
+			"with --root, take a port from %s on, or lower --privileged-ports",
+			limit, limit);
 	/* Ids that are not mapped cannot be named, so it is all groups, or the only one. */
 	if (!far->user_namespace && hv_file_write(ping_groups, "0 2147483647") == 0)
 		return;
