@@ -91,23 +91,43 @@ static int ask(const char *what, char **words, int count, const struct settings 
 	return failed < 0 ? fail(error) : 0;
 }
 
+/* Options may stand anywhere; the other words are moved to the front. False with a line in error. */
+static bool parse(int argc, char **argv, struct settings *settings, int *words,
+		  char error[HV_OPTION_ERROR])
+{
+	int at = 0;
+
+	*words = 0;
+	while (at < argc) {
+		int next = hv_options_parse(options, OPTIONS, 1, argc - at, argv + at, settings,
+					    error);
+
+		if (next < 0)
+			return false;
+		at += next;
+		if (at < argc)
+			argv[(*words)++] = argv[at];
+	}
+	return true;
+}
+
 static int publish(const char *what, const char *usage, int argc, char **argv)
 {
 	struct settings settings = {0};
 	char error[HV_OPTION_ERROR];
-	int index = hv_options_parse(options, OPTIONS, 1, argc, argv, &settings, error);
+	int words;
 
-	if (index < 0)
+	if (!parse(argc, argv, &settings, &words, error))
 		return fail(error);
 	if (settings.help) {
 		puts(usage);
 		hv_options_help(options, OPTIONS, 1, stdout);
 		return 0;
 	}
-	if (argc - index < 2)
-		return fail(index == argc ? "which network? 'haven ls' lists them"
-					  : "which port? as -p of 'haven run' has it: 8080:80");
-	return ask(what, argv + index, argc - index, &settings);
+	if (words < 2)
+		return fail(words == 0 ? "which network? 'haven ls' lists them"
+				       : "which port? as -p of 'haven run' has it: 8080:80");
+	return ask(what, argv, words, &settings);
 }
 
 int hv_command_publish(int argc, char **argv)

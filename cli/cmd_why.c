@@ -20,9 +20,10 @@ static bool parse_port(const char *text, json_t *request, char error[HV_CLIENT_E
 		hv_services_explain(services, text, HAVEN_SERVICE_TCP | HAVEN_SERVICE_UDP,
 				    failed, error, HV_CLIENT_ERROR);
 	haven_services_destroy(services);
-	if (failed == 0 && (ports.first == 0 || ports.first != ports.last)) {
-		snprintf(error, HV_CLIENT_ERROR, "'%.100s' is not one port from 1 to 65535",
-			 text);
+	if (failed == 0 && (ports.first == 0 || ports.first != ports.last ||
+			    !(ports.protocols & (HAVEN_SERVICE_TCP | HAVEN_SERVICE_UDP)))) {
+		snprintf(error, HV_CLIENT_ERROR,
+			 "'%.100s' is not one port of TCP or UDP, from 1 to 65535", text);
 		return false;
 	}
 	if (failed < 0)

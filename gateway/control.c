@@ -19,7 +19,9 @@
 
 #include "gateway/control_state.h"
 
-#define CLIENTS_MAX	 16
+#define CLIENTS_MAX 16
+/* Those that are told that they are not served. */
+#define REFUSED_MAX	 16
 #define BACKLOG		 64
 #define ACCEPTS_PER_WAKE 16
 /* The longest request, with its newline. */
@@ -50,7 +52,10 @@ static void drop(struct hv_control_client *client)
 	struct hv_loop *loop = &client->control->gateway->loop;
 
 	LIST_REMOVE(client, entry);
-	client->control->client_count--;
+	if (client->ending)
+		client->control->refused_count--;
+	else
+		client->control->client_count--;
 	hv_loop_timer_cancel(loop, &client->timeout);
 	hv_answer_end(&client->answer);
 	hv_source_close(loop, &client->source, free_client);
@@ -79,7 +84,7 @@ static void watch(struct hv_control_client *client)
 	struct hv_loop *loop = &client->control->gateway->loop;
 	uint32_t events = EPOLLIN;
 
-	if (client->output_used > client->output_sent || client->ending)
+	if (client->output_used > client->output_sent)
 		events = EPOLLOUT;
 	else if (client->answer.kind)
 		events = hv_answer_can_step(&client->answer) ? EPOLLOUT : 0;
@@ -208,7 +213,26 @@ static void refuse(struct hv_control_client *client, const char *message)
 	int size = snprintf(text, sizeof(text), line, message);
 
 	client->ending = true;
+	client->control->client_count--;
+	client->control->refused_count++;
 	append(text, (size_t)size, client);
+}
+
+/*
+ * Closed with something unread, the socket would take what we said along. So the client is told that
+ * nothing more comes, and what it says is passed over until it closes.
+ */
+static bool linger(struct hv_control_client *client)
+{
+	char rest[1024];
+	ssize_t size;
+
+	if (!client->lingering) {
+		client->lingering = true;
+		return shutdown(client->source.fd, SHUT_WR) == 0;
+	}
+	size = recv(client->source.fd, rest, sizeof(rest), MSG_DONTWAIT);
+	return size > 0 || (size < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 /* Returns false when the client is to be dropped. */
@@ -238,12 +262,12 @@ static void client_ready(struct hv_source *source, uint32_t events)
 		drop(client);
 		return;
 	}
-	if (events & EPOLLIN)
+	if ((events & EPOLLIN) && !client->ending)
 		good = receive(client);
 	if (good)
 		good = make_slice(client) && send_output(client);
 	if (good && client->ending && client->output_used == client->output_sent)
-		good = false;
+		good = linger(client);
 	/* One answer after the other, in the order of the requests. */
 	if (good && !client->answer.kind && !client->ending)
 		take_line(client);
@@ -291,11 +315,9 @@ static void add_client(struct hv_control *control, int fd)
 		drop(client);
 		return;
 	}
-	/* A refusal fits into an empty socket, so it is gone at once, and so is the client. */
-	if (client->ending && (send_output(client), true))
+	watch(client);
+	if (control->refused_count > REFUSED_MAX)
 		drop(client);
-	else
-		watch(client);
 }
 
 static void resume(struct hv_loop_timer *timer)

@@ -82,7 +82,8 @@ struct hv_control_client {
 	size_t request_used;
 	char *output;
 	size_t output_size, output_used, output_sent;
-	bool ending; /* close once the output is written */
+	bool ending;	/* write the output, then nothing more */
+	bool lingering; /* it is written: until the client has read it, and closes */
 	struct hv_answer answer;
 };
 
@@ -101,7 +102,8 @@ struct hv_control {
 	bool attached;
 	time_t started;
 	struct hv_control_clients clients;
-	unsigned client_count;
+	unsigned client_count;	/* without those that are ending */
+	unsigned refused_count; /* those */
 };
 
 /* --- control_answer.c ------------------------------------------------------------------- */
