@@ -196,9 +196,8 @@ static void conn_input(struct hv_tcp_conn *conn, struct hv_packet *packet)
 static void stray_input(struct hv_tcp *tcp, struct hv_packet *packet, const uint32_t *iss_floor)
 {
 	const struct hv_desc *d = &packet->d;
-	struct hv_bind *bind =
-		hv_port_find_receiver(tcp->ports, IPPROTO_TCP, &d->dst, d->dst_port, &d->src,
-				      d->src_port);
+	struct hv_bind *bind = hv_port_find_receiver(tcp->ports, IPPROTO_TCP, &d->dst,
+						     d->dst_port, &d->src, d->src_port);
 	struct hv_tcp_listener *listener = bind ? hv_tcp_listener_of(bind) : NULL;
 	struct hv_tcp_options options;
 	int reason;
