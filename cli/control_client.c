@@ -24,6 +24,7 @@ __attribute__((format(printf, 3, 4))) static int fail(char error[HV_CLIENT_ERROR
 	va_list arguments;
 
 	va_start(arguments, format);
+	/* clang 14's analyser loses sight of va_start. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
 	vsnprintf(error, HV_CLIENT_ERROR, format, arguments);
 	va_end(arguments);
 	return number;

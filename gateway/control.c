@@ -26,7 +26,7 @@
 #define ACCEPTS_PER_WAKE 16
 /* The longest request, with its newline. */
 #define REQUEST_MAX 4096
-/* What one client gets made in one turn of the loop: some 100 microseconds. */
+/* What one client gets made in one turn of the loop: less than half a millisecond. */
 #define SLICE_ROWS  64
 #define SLICE_STEPS 512
 /* No more is made while this much waits to be read. */
