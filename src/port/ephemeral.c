@@ -207,15 +207,15 @@ static uint64_t destination_hash(const struct hv_port_table *table,
 	return hv_siphash(&table->core->port_key, &key, sizeof(key));
 }
 
-/* A few steps of algorithm 4. 0: inserted; -EADDRINUSE: nothing found, *start is where it stood. */
-static int insert_by_steps(struct hv_port_table *table, struct hv_tuple *tuple, uint32_t *start)
+/* A few steps of algorithm 4; with a group only one, to know where to begin. 0: inserted; -EADDRINUSE: nothing found, *start is where it stood. */
+static int insert_by_steps(struct hv_port_table *table, struct hv_tuple *tuple, bool group,
+			   uint32_t *start)
 {
 	const struct hv_port_set *bound = table->bound[hv_port_index(tuple->proto)];
 	uint64_t hash = destination_hash(table, tuple);
 	uint64_t steps = hv_random64(table->core);
 	uint32_t *counter = &table->offsets[hash >> 32 & (OFFSETS - 1)];
 	uint32_t size = range_size(table);
-	bool group = group_find(table, tuple);
 
 	for (int i = 0; i < PROBES; i++, steps >>= 4) {
 		uint32_t port;
@@ -270,12 +270,12 @@ int hv_port_insert_ephemeral(struct hv_port_table *table, struct hv_tuple *tuple
 		if (!table->offsets)
 			return -ENOMEM;
 	}
-	error = insert_by_steps(table, tuple, &start);
+	group = group_find(table, tuple);
+	error = insert_by_steps(table, tuple, group, &start);
 	if (error != -EADDRINUSE)
 		return error;
 	if (range_size(table) <= SMALL_RANGE)
 		return insert_by_walk(table, tuple, start);
-	group = group_find(table, tuple);
 	if (!group)
 		group = group_make(table, tuple);
 	if (!group)
