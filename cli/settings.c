@@ -233,6 +233,18 @@ static bool apply_root(void *user, const char *value, char error[HV_OPTION_ERROR
 	return true;
 }
 
+static bool apply_privileged_ports(void *user, const char *value, char error[HV_OPTION_ERROR])
+{
+	char *end;
+	unsigned long limit = strtoul(value, &end, 10);
+
+	/* strtoul() also takes signs and spaces; 65536 makes every port a privileged one, which Linux does not know. */
+	if (value[0] < '0' || value[0] > '9' || *end || limit > 65535)
+		return wrong(error, "privileged-ports", value, "a number from 0 to 65535");
+	((struct hv_settings *)user)->privileged_ports = (uint32_t)limit;
+	return true;
+}
+
 static bool apply_userns(void *user, const char *value, char error[HV_OPTION_ERROR])
 {
 	(void)error;
@@ -262,6 +274,10 @@ const struct hv_option hv_settings_options[] = {
 	{'4', "ipv4-only", NULL, "no IPv6 in the guest", BOTH, apply_ipv4_only},
 	{'6', "ipv6-only", NULL, "no IPv4 in the guest", BOTH, apply_ipv6_only},
 	{0, "root", NULL, "be root inside (user and group 0)", HV_COMMAND_RUN, apply_root},
+	{0, "privileged-ports", "N",
+	 "binding a port below N takes root inside\n"
+	 "(default: 0, every port is for all; a host has 1024)",
+	 HV_COMMAND_RUN, apply_privileged_ports},
 	{0, "address", "ADDR[/BITS]",
 	 "the guest's address, once for each family\n"
 	 "(default: 10.0.2.100/24, fd00::100/64)",
