@@ -377,8 +377,9 @@ int main(int argc, char **argv)
 	else if (argc == 3 && connections)
 		run_plain(&bench, argv[1], connections);
 	else if (argc == 6 && connections && strcmp(argv[1], "choose") == 0)
-		run_choose(&bench, connections, (uint32_t)atoi(argv[3]),
-			   (uint16_t)atoi(argv[4]), (uint16_t)atoi(argv[5]));
+		run_choose(&bench, connections, (uint32_t)strtoul(argv[3], NULL, 10),
+			   (uint16_t)strtoul(argv[4], NULL, 10),
+			   (uint16_t)strtoul(argv[5], NULL, 10));
 	else
 		must(false, "see the head of bench/ports_cases.c for what to say");
 	return 0;
