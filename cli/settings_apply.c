@@ -172,6 +172,7 @@ void hv_settings_gateway(const struct hv_settings *settings,
 	config->fault_out = settings->fault_out;
 	config->started_ns = settings->started_ns;
 	config->name = settings->name;
+	config->privileged_ports = settings->privileged_ports;
 	gateway_family(&settings->v4, &config->network.v4);
 	gateway_family(&settings->v6, &config->network.v6);
 }

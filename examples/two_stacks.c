@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include <haven/link.h>
+#include <haven/service.h>
 #include <haven/socket.h>
 #include <haven/stack.h>
 
@@ -40,12 +41,13 @@ static void check(int error, const char *what)
 	}
 }
 
-static struct sockaddr_in address(const char *text, uint16_t port)
+/* "10.0.0.1:http", "10.0.0.1:0", ":8080": ports may be names of services. */
+static socklen_t address(const char *text, struct sockaddr_storage *out)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+	socklen_t length = 0;
 
-	inet_pton(AF_INET, text, &in.sin_addr);
-	return in;
+	check(haven_sockaddr_parse(NULL, text, HAVEN_SERVICE_TCP, out, &length), text);
+	return length;
 }
 
 /* --- setting up --------------------------------------------------------------------------- */
@@ -62,38 +64,43 @@ static void host_init(struct host *host, const char *name)
 
 static void host_plug(struct host *host, struct haven_link *link, const char *ip)
 {
-	struct sockaddr_in in = address(ip, 0);
+	struct sockaddr_storage own;
+	char text[INET_ADDRSTRLEN];
 
+	address(ip, &own);
 	/* The stack owns the link from here on. */
 	check(haven_stack_attach(host->stack, link, &host->ifindex), "haven_stack_attach");
-	check(haven_address_add(host->stack, host->ifindex, (struct sockaddr *)&in, 24),
+	check(haven_address_add(host->stack, host->ifindex, (struct sockaddr *)&own, 24),
 	      "haven_address_add");
-	printf("%s: up, address %s\n", host->name, ip);
+	printf("%s: up, address %s/24\n", host->name,
+	       inet_ntop(AF_INET, &((struct sockaddr_in *)&own)->sin_addr, text, sizeof(text)));
 }
 
-static void server_listen(struct host *host, uint16_t port)
+static void server_listen(struct host *host, const char *at)
 {
-	struct sockaddr_in any = address("0.0.0.0", port);
+	struct sockaddr_storage any;
+	socklen_t length = address(at, &any);
 
 	check(haven_socket(host->stack, AF_INET, SOCK_STREAM, 0, &host->listener),
 	      "haven_socket");
-	check(haven_bind(host->listener, (struct sockaddr *)&any, sizeof(any)), "haven_bind");
+	check(haven_bind(host->listener, (struct sockaddr *)&any, length), "haven_bind");
 	check(haven_listen(host->listener, 8), "haven_listen");
-	printf("%s: listens on port %u\n", host->name, port);
+	printf("%s: listens at %s\n", host->name, at);
 }
 
-static void client_connect(struct host *host, const char *ip, uint16_t port)
+static void client_connect(struct host *host, const char *to)
 {
-	struct sockaddr_in peer = address(ip, port), own;
-	socklen_t length = sizeof(own);
+	struct sockaddr_storage peer;
+	struct sockaddr_in own;
+	socklen_t peer_length = address(to, &peer), length = sizeof(own);
 
 	check(haven_socket(host->stack, AF_INET, SOCK_STREAM, 0, &host->connection),
 	      "haven_socket");
 	/* Nothing blocks: this says -EINPROGRESS, and readiness tells the rest. */
-	check(haven_connect(host->connection, (struct sockaddr *)&peer, sizeof(peer)),
+	check(haven_connect(host->connection, (struct sockaddr *)&peer, peer_length),
 	      "haven_connect");
 	haven_getsockname(host->connection, (struct sockaddr *)&own, &length);
-	printf("%s: connects to %s port %u, from ephemeral port %u\n", host->name, ip, port,
+	printf("%s: connects to %s, from ephemeral port %u\n", host->name, to,
 	       ntohs(own.sin_port));
 }
 
@@ -205,10 +212,10 @@ int main(void)
 	      "haven_link_pair");
 	check(haven_link_fault(net.server.stack, left, &slow, &slow, &left),
 	      "haven_link_fault");
-	host_plug(&net.server, left, "10.0.0.1");
-	host_plug(&net.client, right, "10.0.0.2");
-	server_listen(&net.server, 80);
-	client_connect(&net.client, "10.0.0.1", 80);
+	host_plug(&net.server, left, "10.0.0.1:0");
+	host_plug(&net.client, right, "10.0.0.2:0");
+	server_listen(&net.server, ":http");
+	client_connect(&net.client, "10.0.0.1:http");
 
 	while (!net.done) {
 		uint64_t next;

@@ -5,7 +5,8 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <stdlib.h>
+
+#include <haven/service.h>
 
 static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -82,24 +83,25 @@ bool hv_address_parse(const char *text, uint8_t address[16])
 
 bool hv_endpoint_parse(const char *text, struct haven_endpoint *endpoint)
 {
-	const char *colon = strrchr(text, ':');
-	size_t size = colon ? (size_t)(colon - text) : 0;
-	bool brackets = size > 2 && text[0] == '[' && text[size - 1] == ']';
-	char address[HV_ENDPOINT_TEXT];
-	char *end;
-	long port;
+	struct sockaddr_storage address;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&address;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address;
+	socklen_t length;
 
-	if (size == 0 || size >= sizeof(address) || colon[1] < '0' || colon[1] > '9')
+	/* ":80" is one for binding. */
+	if (text[0] == ':' ||
+	    haven_sockaddr_parse(NULL, text, HAVEN_SERVICE_TCP | HAVEN_SERVICE_UDP, &address,
+				 &length) < 0)
 		return false;
-	port = strtol(colon + 1, &end, 10);
-	if (*end || port < 1 || port > 65535)
-		return false;
-	memcpy(address, brackets ? text + 1 : text, brackets ? size - 2 : size);
-	address[brackets ? size - 2 : size] = '\0';
-	endpoint->port = (uint16_t)port;
-	/* Without brackets the colons of IPv6 could be anybody's. */
-	return hv_address_parse(address, endpoint->address) &&
-	       hv_address_is_v4(endpoint->address) == !brackets;
+	if (address.ss_family == AF_INET) {
+		hv_address_from_v4(endpoint->address, &in->sin_addr);
+		endpoint->port = ntohs(in->sin_port);
+		return endpoint->port != 0;
+	}
+	memcpy(endpoint->address, &in6->sin6_addr, 16);
+	endpoint->port = ntohs(in6->sin6_port);
+	return endpoint->port != 0 && in6->sin6_scope_id == 0 &&
+	       !hv_address_is_v4(endpoint->address);
 }
 
 const char *hv_address_text(const uint8_t address[16], char text[HV_ENDPOINT_TEXT])

@@ -41,7 +41,7 @@ bool hv_address_in_prefix(const uint8_t address[16], const uint8_t network[16], 
 /* Numeric IPv4 or IPv6, without brackets, zone or port. */
 bool hv_address_parse(const char *text, uint8_t address[16]);
 
-/* "192.0.2.1:80", "[2001:db8::1]:80"; the port from 1. */
+/* "192.0.2.1:80", "[2001:db8::1]:https"; the port from 1, or a name of the built-in registry. */
 bool hv_endpoint_parse(const char *text, struct haven_endpoint *endpoint);
 
 /* Writes into `text` and returns it. */

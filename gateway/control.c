@@ -386,6 +386,7 @@ static int start(struct hv_control *control, const struct hv_gateway_config *con
 	control->started = time(NULL);
 	control->command = config->command;
 	control->attached = config->attached;
+	control->privileged_ports = config->privileged_ports;
 	if (config->name)
 		snprintf(control->name, sizeof(control->name), "%s", config->name);
 	else

@@ -100,6 +100,7 @@ struct hv_control {
 	char name[HV_CONTROL_NAME_SIZE];
 	char *const *command;
 	bool attached;
+	uint32_t privileged_ports; /* inside; below it, binding takes root */
 	time_t started;
 	struct hv_control_clients clients;
 	unsigned client_count;	/* without those that are ending */

@@ -10,8 +10,8 @@
 
 #include "gateway/control_state.h"
 
-/* Linux's default for net.ipv4.ip_unprivileged_port_start; haven run sets 0 inside. */
-#define PRIVILEGED_LIMIT 1024
+/* Linux's default for net.ipv4.ip_unprivileged_port_start; haven run sets its own inside. */
+#define LINUX_PRIVILEGED_LIMIT 1024u
 
 /* --- text ------------------------------------------------------------------------------- */
 
@@ -206,16 +206,25 @@ static json_t *published_row(const struct hv_answer *answer,
 static json_t *free_row(const struct hv_answer *answer)
 {
 	const char *name = hv_control_protocol_name(answer->protocols[answer->why.protocol]);
+	const struct hv_control *control = answer->control;
+	uint32_t limit = control->attached ? LINUX_PRIVILEGED_LIMIT : control->privileged_ports;
 	json_t *row;
 
-	if (answer->control->attached && answer->port < PRIVILEGED_LIMIT)
-		row = why_row(
-			answer, "free",
-			"%u/%s is free; below %d, a program needs CAP_NET_BIND_SERVICE in "
-			"the namespace, or net.ipv4.ip_unprivileged_port_start has to be lower",
-			answer->port, name, PRIVILEGED_LIMIT);
-	else
+	if (answer->port >= limit)
 		row = why_row(answer, "free", "%u/%s is free", answer->port, name);
+	else if (control->attached)
+		row = why_row(
+			answer, "privileged",
+			"%u/%s is free; below %u, a program needs CAP_NET_BIND_SERVICE in "
+			"the namespace, or net.ipv4.ip_unprivileged_port_start has to be lower",
+			answer->port, name, limit);
+	else
+		row = why_row(
+			answer, "privileged",
+			"%u/%s is free, and privileged: binding below %u takes root inside "
+			"('haven run --root'), or a lower --privileged-ports; from %u on, "
+			"ports are for all",
+			answer->port, name, limit, limit);
 	if (row)
 		hv_json_set_service(row, answer->control,
 				    answer->protocols[answer->why.protocol], answer->port);
@@ -384,7 +393,7 @@ static int why_begin(struct hv_answer *answer)
 		return hv_answer_fail(
 			answer, -EINVAL,
 			"'%.80s' is neither ADDRESS:PORT nor [ADDRESS]:PORT with a port from 1 "
-			"to 65535",
+			"to 65535 or the name of a service",
 			endpoint);
 	answer->stage = WHY_FLOWS;
 	hv_flow_cursor_begin(&answer->control->gateway->flows, &answer->cursor);

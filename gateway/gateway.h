@@ -39,10 +39,11 @@ struct hv_gateway_config {
 	const char *capture_path; /* write packets to this file; NULL: not */
 	bool impaired;
 	struct haven_fault fault_in, fault_out; /* towards the guest, from the guest */
-	uint64_t started_ns;  /* when haven was (hv_session_clock_ns): for the log */
-	bool attached;	      /* the guest's namespace was there before */
-	const char *name;     /* of the network, as --name has it; NULL: one is made */
-	char *const *command; /* what runs inside, or is attached to; ends with NULL */
+	uint64_t started_ns;	   /* when haven was (hv_session_clock_ns): for the log */
+	bool attached;		   /* the guest's namespace was there before */
+	uint32_t privileged_ports; /* inside; below it, binding takes root; 0: none */
+	const char *name;	   /* of the network, as --name has it; NULL: one is made */
+	char *const *command;	   /* what runs inside, or is attached to; ends with NULL */
 };
 
 struct hv_gateway {

@@ -58,9 +58,9 @@ static void open_limits(const struct hv_far *far)
 			far->channel, HV_GUEST_LOG_WARNING,
 			"the kernel's own limit says which ports can be bound inside: %s: %s",
 			port_start, strerror(-result));
-	else if (far->options->privileged_ports)
+	else if (far->options->privileged_ports && far->uid != 0 && !far->options->map_root)
 		hv_message_note(
-			far->channel, HV_GUEST_LOG_DEBUG,
+			far->channel, HV_GUEST_LOG_WARNING,
 			"ports below %s take root inside (bind says 'Permission denied'): run it "
 			"with --root, take a port from %s on, or lower --privileged-ports",
 			limit, limit);

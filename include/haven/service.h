@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include <haven/error.h>
 #include <haven/stack.h>
@@ -137,6 +138,19 @@ struct haven_ports {
  */
 HAVEN_API int haven_ports_parse(const struct haven_services *overlay, const char *text,
 				size_t size, unsigned protocols, struct haven_ports *out);
+
+/*
+ * A socket address, for haven_bind(), haven_connect() and others, as a person types it: "10.0.2.2:https", "[fd00::1]:53",
+ * "[fe80::1%3]:22" (3: ifindex of the stack), ":8080" (0.0.0.0; "[::]:8080" is all of IPv6). Hosts are numeric:
+ * nothing is resolved. The port is a number or the name of a service, 0 is allowed; protocols: whose names are
+ * meant (0: any). *out and *length are written on success only.
+ *
+ * Errors: -EINVAL (no such text, or a host that is no address), -ERANGE (port above 65535), -ENOENT
+ * (no service of that name and protocol), -ENOTUNIQ (a name of several ports, or a range).
+ */
+HAVEN_API int haven_sockaddr_parse(const struct haven_services *overlay, const char *text,
+				   unsigned protocols, struct sockaddr_storage *out,
+				   socklen_t *length);
 
 #define HAVEN_URL_HOST	 256
 #define HAVEN_URL_SCHEME 32

@@ -151,6 +151,18 @@ def why_a_port_is_not_free(haven):
         refused(haven, "why", "why-test", word)
 
 
+@test(smoke=True)
+def why_a_port_is_privileged(haven):
+    process = haven.start("--name", "low-test", "--privileged-ports", "512", "--root", "--", "sh",
+                          "-c", "echo up; exec sleep 60", stdout=subprocess.PIPE)
+    expect_equal(process.stdout.readline(), "up\n", "it runs")
+    for port, verdict in (("511", "privileged"), ("512/tcp", "free"), ("http/tcp", "privileged")):
+        expect_equal({row["verdict"] for row in rows(haven, "why", "low-test", port)}, {verdict},
+                     f"port {port}")
+    expect_match(r"^80/udp is free, and privileged: binding below 512 takes root inside .*--root.*"
+                 r"from 512 on", say(haven, "why", "low-test", "80/udp"), "how to go on")
+
+
 @test(links=("veth",))
 def time_wait_has_an_end(haven):
     process = haven.start("--name", "wait-test", "--", "python3", f"{SUPPORT}/bind_udp.py", "9",

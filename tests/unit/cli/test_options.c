@@ -186,6 +186,21 @@ static void gateway_answers_dns_in_the_guests_network(void **state)
 	assert_false(config.network.v4.has_dns);
 }
 
+static void gateway_knows_the_privileged_ports(void **state)
+{
+	struct hv_settings s;
+	struct hv_guest_network network = {.mtu = 1500};
+	struct hv_gateway_config config;
+
+	(void)state;
+	assert_true(complete("-4", &s));
+	hv_settings_gateway(&s, &network, NULL, &config);
+	assert_int_equal(config.privileged_ports, 0);
+	assert_true(complete("--privileged-ports 1024", &s));
+	hv_settings_gateway(&s, &network, NULL, &config);
+	assert_int_equal(config.privileged_ports, 1024);
+}
+
 static void help_names_every_option(void **state)
 {
 	char *text = NULL;
@@ -216,6 +231,7 @@ int main(void)
 		cmocka_unit_test(network_follows_the_address),
 		cmocka_unit_test(contradictions),
 		cmocka_unit_test(gateway_answers_dns_in_the_guests_network),
+		cmocka_unit_test(gateway_knows_the_privileged_ports),
 		cmocka_unit_test(help_names_every_option),
 	};
 

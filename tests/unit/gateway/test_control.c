@@ -94,10 +94,21 @@ static void addresses_are_abstract(void **state)
 
 static void endpoints_are_read(void **state)
 {
-	static const char *const bad[] = {"1.2.3.4",	   "1.2.3.4:", "1.2.3.4:0",
-					  "1.2.3.4:65536", "::1:80",   "[1.2.3.4]:80",
-					  "[::1]",	   ":80",      "1.2.3.4:+80",
-					  "[]:80",	   "x:80",     "1.2.3.4:8x"};
+	static const char *const bad[] = {"1.2.3.4",
+					  "1.2.3.4:",
+					  "1.2.3.4:0",
+					  "1.2.3.4:65536",
+					  "::1:80",
+					  "[1.2.3.4]:80",
+					  "[::1]",
+					  ":80",
+					  "1.2.3.4:+80",
+					  "[]:80",
+					  "x:80",
+					  "1.2.3.4:8x",
+					  "[::ffff:1.2.3.4]:80",
+					  "[fe80::1%1]:80",
+					  "1.2.3.4:x11"};
 	struct haven_endpoint endpoint;
 	char text[HV_ENDPOINT_TEXT];
 
@@ -106,6 +117,8 @@ static void endpoints_are_read(void **state)
 	assert_string_equal(hv_endpoint_text(&endpoint, text), "192.0.2.1:443");
 	assert_true(hv_endpoint_parse("[2001:db8::1]:65535", &endpoint));
 	assert_string_equal(hv_endpoint_text(&endpoint, text), "[2001:db8::1]:65535");
+	assert_true(hv_endpoint_parse("192.0.2.1:https", &endpoint));
+	assert_string_equal(hv_endpoint_text(&endpoint, text), "192.0.2.1:443");
 	for (size_t i = 0; i < TEST_COUNT(bad); i++)
 		assert_false(hv_endpoint_parse(bad[i], &endpoint));
 }
