@@ -102,6 +102,9 @@ HAVEN_API int haven_getpeername(struct haven_socket *socket, struct sockaddr *ad
  * TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_QUICKACK, TCP_CORK.
  * IPPROTO_IP/IPPROTO_IPV6: IP_TTL, IP_TOS, IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY; IP_BIND_ADDRESS_NO_PORT: bind to port
  * 0 takes the address only, and connect chooses a port that is new for its destination. SOL_HAVEN: below.
+ * Of datagram sockets: IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP (struct ip_mreq, ip_mreqn), IPV6_JOIN_GROUP,
+ * IPV6_LEAVE_GROUP (struct ipv6_mreq; on AF_INET6 sockets): links by the stack's ifindex; IP_MULTICAST_TTL,
+ * IPV6_MULTICAST_HOPS (1 to 255), IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP: one value for both families.
  * Values are as Linux has them (int, struct linger). Errors: -ENOPROTOOPT, -EINVAL, -EISCONN.
  */
 #define SOL_HAVEN	     0x4856

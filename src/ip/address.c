@@ -155,7 +155,9 @@ enum hv_ip_scope hv_ip_scope(const struct hv_ip *ip, const struct haven_link *li
 		return HV_IP_SCOPE_GROUP;
 	if (!hv_addr_is_multicast(dst))
 		return HV_IP_SCOPE_ELSEWHERE;
-	return is_joined(ip, link, dst) ? HV_IP_SCOPE_GROUP : HV_IP_SCOPE_OTHER_GROUP;
+	return is_joined(ip, link, dst) || hv_ip_is_member(ip, link ? link->ifindex : 0, dst)
+		       ? HV_IP_SCOPE_GROUP
+		       : HV_IP_SCOPE_OTHER_GROUP;
 }
 
 /* A link-local destination is talked to from a link-local source and others from others (RFC 6724

@@ -16,7 +16,12 @@
 #include "base/list.h"
 #include "link/link.h"
 
-enum { HV_IP_MAX_LINKS = 16, HV_IP_MAX_ADDRESSES = 64, HV_IP_MAX_ROUTES = 64 };
+enum {
+	HV_IP_MAX_LINKS = 16,
+	HV_IP_MAX_ADDRESSES = 64,
+	HV_IP_MAX_ROUTES = 64,
+	HV_IP_MAX_GROUPS = 64
+};
 
 /* An ICMP or ICMPv6 error about a packet of ours, for the transport that sent it (RFC 1122 section 3.2.2). */
 struct hv_icmp_report {
@@ -47,6 +52,7 @@ struct hv_ip_tx {
 	uint8_t hop_limit;     /* 0: the stack's default */
 	uint8_t traffic_class; /* DSCP and ECN */
 	bool dont_fragment;    /* IPv4 DF; a larger packet gives -EMSGSIZE */
+	bool loop;	       /* to a group that we are in too: a copy for us */
 };
 
 struct hv_ip_config {
@@ -77,6 +83,16 @@ int hv_ip_route_add(struct hv_ip *ip, unsigned ifindex, const struct hv_addr *ds
 
 bool hv_ip_is_local(const struct hv_ip *ip,
 		    const struct hv_addr *addr); /* an address of ours */
+/*
+ * Be in a multicast group on a link, once more: it is left with the last hv_ip_group_leave(). -EINVAL (no group),
+ * -ENODEV, -ENOBUFS (HV_IP_MAX_GROUPS).
+ */
+int hv_ip_group_join(struct hv_ip *ip, unsigned ifindex, const struct hv_addr *group);
+void hv_ip_group_leave(struct hv_ip *ip, unsigned ifindex, const struct hv_addr *group);
+/* Whether it was joined there; ifindex 0: on any link. */
+bool hv_ip_is_member(const struct hv_ip *ip, unsigned ifindex, const struct hv_addr *group);
+/* The link that has this address; any address: that to which datagrams to the group go. -ENODEV. */
+int hv_ip_group_link(struct hv_ip *ip, const struct hv_addr *group, const struct hv_addr *addr);
 /* Source address for a destination (RFC 6724, the small part that applies). 0 or -ENETUNREACH/-EADDRNOTAVAIL. */
 int hv_ip_source(const struct hv_ip *ip, const struct hv_addr *dst, struct hv_addr *src);
 /* Largest IP packet towards dst: min of link MTU and path MTU cache. 0: no route. */

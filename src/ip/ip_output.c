@@ -81,13 +81,37 @@ static int find_neighbour(struct hv_ip *ip, struct hv_ip_path *path, struct hv_p
 	return hv_neighbour_output(path->neighbour, packet);
 }
 
+/* ifindex: the link on which a group's members are meant. */
+static int loop_output(struct hv_ip *ip, struct hv_packet *packet, unsigned ifindex)
+{
+	packet->d.ifindex = ifindex;
+	return hv_ip_loop_output(ip, packet);
+}
+
+/* The copy for members of the group here (RFC 1112 section 6.1). */
+static void loop_copy(struct hv_ip *ip, const struct hv_ip_path *path,
+		      const struct hv_ip_tx *tx, const struct hv_packet *packet)
+{
+	struct hv_packet *copy;
+
+	if (!path->link || !hv_ip_is_member(ip, path->link->ifindex, &tx->dst))
+		return;
+	copy = hv_packet_copy(ip->core, packet);
+	if (!copy) {
+		ip->core->drops[HV_DROP_NO_MEMORY]++;
+		return;
+	}
+	hv_ip_push_header(ip, tx, copy);
+	loop_output(ip, copy, path->link->ifindex);
+}
+
 int hv_ip_transmit(struct hv_ip *ip, struct hv_ip_path *path, struct hv_packet *packet)
 {
 	ip->packets_out++;
 	if (path->neighbour)
 		return hv_neighbour_output(path->neighbour, packet);
 	if (!path->link)
-		return hv_ip_loop_output(ip, packet);
+		return loop_output(ip, packet, 0);
 	if (!path->link->ethernet)
 		return hv_link_output(path->link, packet);
 	return find_neighbour(ip, path, packet);
@@ -105,6 +129,8 @@ static int output(struct hv_ip *ip, struct hv_ip_path *path, const struct hv_ip_
 
 	if (payload > limit || (packet->gso_size && header + piece > path->mtu))
 		return refuse(ip, packet, HV_DROP_IP_TOO_BIG, -EMSGSIZE);
+	if (tx->loop && hv_addr_is_multicast(&tx->dst))
+		loop_copy(ip, path, tx, packet);
 	if (header + piece > path->mtu) {
 		/* TCP makes segments that fit (RFC 9293 section 3.7.1), so that none is cut. */
 		if (tx->dont_fragment || tx->proto == IPPROTO_TCP)

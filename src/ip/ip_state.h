@@ -20,6 +20,13 @@ struct hv_ip_address {
 	struct haven_link *link;
 };
 
+/* A multicast group that sockets joined. */
+struct hv_ip_group {
+	struct hv_addr addr;
+	unsigned ifindex;
+	uint32_t references;
+};
+
 /* Kept in the order of prefix length, longest first: the first match wins. */
 struct hv_ip_route {
 	struct hv_addr dst, mask;
@@ -56,6 +63,8 @@ struct hv_ip {
 	unsigned address_count;
 	struct hv_ip_route routes[HV_IP_MAX_ROUTES];
 	unsigned route_count;
+	struct hv_ip_group groups[HV_IP_MAX_GROUPS];
+	unsigned group_count;
 	struct hv_ip_path paths[HV_IP_PATHS];
 	uint32_t generation; /* never 0 */
 
@@ -139,7 +148,8 @@ uint32_t hv_ip_fragment_id(struct hv_ip *ip, const struct hv_ip_tx *tx);
 int hv_ip_fragment_output(struct hv_ip *ip, struct hv_ip_path *path, const struct hv_ip_tx *tx,
 			  struct hv_packet *packet);
 
-/* loop.c: a complete IP packet to one of our own addresses. As hv_ip_transmit(). */
+/* loop.c: a complete IP packet to one of our own addresses, or (d.ifindex: on that link) to a group. As
+ * hv_ip_transmit(). */
 void hv_ip_loop_init(struct hv_ip *ip);
 int hv_ip_loop_output(struct hv_ip *ip, struct hv_packet *packet);
 

@@ -16,7 +16,7 @@ static void timer_fire(struct hv_timer *timer)
 	memset(&ip->loop_queue, 0, sizeof(ip->loop_queue));
 	while ((packet = hv_packet_queue_pop(&queue)) != NULL) {
 		ip->packets_in++;
-		packet->d = (struct hv_desc){.ifindex = 0};
+		packet->d = (struct hv_desc){.ifindex = packet->d.ifindex};
 		if (packet->data[0] >> 4 == 4)
 			hv_ipv4_input(ip, NULL, packet, 0);
 		else

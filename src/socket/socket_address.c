@@ -76,6 +76,7 @@ int haven_bind(struct haven_socket *socket, const struct sockaddr *address, sock
 	    (socket->stream && hv_stream_of(socket)->conn))
 		return -EINVAL;
 	if (!hv_addr_is_any(&local) && !socket->transparent &&
+	    (socket->stream || !hv_addr_is_multicast(&local)) &&
 	    !hv_ip_is_local(socket->sockets->ip, &local))
 		return -EADDRNOTAVAIL;
 	bind_fill(socket, &local, port);

@@ -10,7 +10,8 @@ static int source_for(const struct haven_socket *socket, const struct hv_addr *r
 	const struct hv_bind *bind = &hv_datagram_of(socket)->udp.bind;
 	bool bound = bind->slot || socket->address_only;
 
-	if (bound && !hv_addr_is_any(&bind->local)) {
+	/* A socket bound to a group sends from an address of ours. */
+	if (bound && !hv_addr_is_any(&bind->local) && !hv_addr_is_multicast(&bind->local)) {
 		*source = bind->local;
 		return hv_addr_is_v4(source) == hv_addr_is_v4(remote) ? 0 : -ENETUNREACH;
 	}
@@ -47,8 +48,7 @@ ssize_t hv_datagram_send(struct haven_socket *socket, const struct iovec *iov, i
 			 const struct hv_addr *remote, uint16_t port)
 {
 	struct hv_udp_socket *udp = &hv_datagram_of(socket)->udp;
-	struct haven_endpoint src, dst;
-	struct hv_addr local;
+	struct hv_ip_tx tx = {.hop_limit = udp->hop_limit, .traffic_class = udp->traffic_class};
 	size_t total = 0;
 	int error = take_error(udp);
 
@@ -61,20 +61,21 @@ ssize_t hv_datagram_send(struct haven_socket *socket, const struct iovec *iov, i
 	if (!remote) {
 		remote = &udp->tuple.remote;
 		port = udp->tuple.remote_port;
-		local = udp->tuple.local;
+		tx.src = udp->tuple.local;
 	} else {
-		error = source_for(socket, remote, &local);
+		error = source_for(socket, remote, &tx.src);
 		if (!error)
 			error = hv_socket_autobind(socket);
 		if (error < 0)
 			return error;
 	}
-	memcpy(src.address, local.b, sizeof(src.address));
-	src.port = udp->bind.port;
-	memcpy(dst.address, remote->b, sizeof(dst.address));
-	dst.port = port;
-	error = hv_udp_output(socket->sockets->udp, &src, &dst, iov, count, 0, udp->hop_limit,
-			      udp->traffic_class);
+	tx.dst = *remote;
+	if (hv_addr_is_multicast(remote)) {
+		tx.hop_limit = udp->group_hops;
+		tx.loop = udp->group_loop;
+	}
+	error = hv_udp_output_tx(socket->sockets->udp, &tx, udp->bind.port, port, iov, count,
+				 0);
 	if (error < 0)
 		return error;
 	for (int i = 0; i < count; i++)

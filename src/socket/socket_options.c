@@ -302,6 +302,9 @@ int haven_setsockopt(struct haven_socket *socket, int level, int option, const v
 
 	if (level == SOL_SOCKET && option == SO_LINGER)
 		return linger_set(socket, value, length);
+	error = hv_group_option_set(socket, level, option, value, length);
+	if (error <= 0)
+		return error;
 	if (!value || length < (socklen_t)sizeof(number))
 		return -EINVAL;
 	memcpy(&number, value, sizeof(number));
@@ -336,7 +339,8 @@ int haven_getsockopt(struct haven_socket *socket, int level, int option, void *v
 		value_out(&linger, sizeof(linger), value, length);
 		return 0;
 	}
-	if (!own_get(socket, level, option, &number)) {
+	if (!own_get(socket, level, option, &number) &&
+	    !hv_group_option_get(socket, level, option, &number)) {
 		same_option(&level, &option);
 		o = option_find(socket, level, option);
 		if (!o)

@@ -8,6 +8,7 @@
  *	socket_io.c		send and receive, for both kinds
  *	socket_options.c	setsockopt and getsockopt
  *	socket_ready.c		the queue of sockets whose events changed
+ *	socket_group.c		options of multicast
  *	socket_forward.c	the forwarder's public calls
  */
 #ifndef HV_SOCKET_SOCKET_STATE_H
@@ -119,6 +120,12 @@ void hv_socket_address_out(const struct haven_socket *socket, const struct hv_ad
 int hv_socket_autobind(struct haven_socket *socket);
 /* The "any" address of another's family. */
 struct hv_addr hv_addr_any_like(const struct hv_addr *other);
+
+/* socket_group.c: 0, an error, or 1: not such an option. */
+int hv_group_option_set(struct haven_socket *socket, int level, int option, const void *value,
+			socklen_t length);
+/* Whether it is such an option. */
+bool hv_group_option_get(const struct haven_socket *socket, int level, int option, int *value);
 
 /* socket_stream.c */
 int hv_stream_connect(struct haven_socket *socket, const struct hv_addr *remote, uint16_t port);

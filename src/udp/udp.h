@@ -12,6 +12,8 @@
 #include "ip/ip.h"
 #include "port/port.h"
 
+enum { HV_UDP_MAX_MEMBERSHIPS = 20 }; /* of one socket, as on Linux */
+
 struct hv_udp {
 	struct hv_core *core;
 	struct hv_ip *ip;
@@ -20,6 +22,7 @@ struct hv_udp {
 	/* Called when a socket's readiness changed. Set by socket/. */
 	void (*on_event)(void *ctx, void *owner, unsigned events);
 	void *ctx;
+	struct hv_list memberships; /* of all sockets, by hv_udp_membership.node */
 	uint64_t datagrams_in, datagrams_out;
 };
 
@@ -33,6 +36,15 @@ struct hv_udp_queued {
 	uint8_t data[];
 };
 
+/* A group that a socket joined on a link. */
+struct hv_udp_membership {
+	struct hv_list node;
+	struct hv_udp_membership *next; /* the socket's */
+	struct hv_udp_socket *socket;
+	struct hv_addr group;
+	unsigned ifindex;
+};
+
 /* One UDP endpoint, embedded in a socket. */
 struct hv_udp_socket {
 	struct hv_bind bind;   /* bound while bind.slot */
@@ -40,9 +52,12 @@ struct hv_udp_socket {
 	struct hv_addr bound;  /* while connected: the address before */
 	bool connected;
 	uint8_t hop_limit, traffic_class; /* hop_limit 0: the stack's */
-	int error;			  /* pending SO_ERROR, positive */
-	uint32_t receive_limit;		  /* bytes */
-	uint32_t receive_bytes;		  /* held in the queue, with what holding costs */
+	uint8_t group_hops;		  /* to multicast groups */
+	bool group_loop;		  /* and to members here */
+	struct hv_udp_membership *memberships;
+	int error;		/* pending SO_ERROR, positive */
+	uint32_t receive_limit; /* bytes */
+	uint32_t receive_bytes; /* held in the queue, with what holding costs */
 	struct hv_udp_queued *first, **last;
 	void *owner;
 };
@@ -60,6 +75,11 @@ int hv_udp_output(struct hv_udp *udp, const struct haven_endpoint *src,
 		  const struct haven_endpoint *dst, const struct iovec *iov, int iov_count,
 		  uint16_t gso_size, uint8_t hop_limit, uint8_t traffic_class);
 
+/* The same from addresses and fields as ip/ has them; tx->proto is filled in. */
+int hv_udp_output_tx(struct hv_udp *udp, const struct hv_ip_tx *tx, uint16_t src_port,
+		     uint16_t dst_port, const struct iovec *iov, int iov_count,
+		     uint16_t gso_size);
+
 /* --- sockets ------------------------------------------------------------------------------ */
 
 void hv_udp_socket_init(struct hv_udp_socket *socket, uint32_t receive_limit, void *owner);
@@ -76,6 +96,23 @@ void hv_udp_disconnect(struct hv_udp *udp, struct hv_udp_socket *socket);
 void hv_udp_close(struct hv_udp *udp, struct hv_udp_socket *socket);
 /* Queue what the packet carries for the socket, or drop it when the limit is reached. Consumes. */
 void hv_udp_deliver(struct hv_udp *udp, struct hv_udp_socket *socket, struct hv_packet *packet);
+/* The same without consuming. HV_DROP_COUNT: it is queued; else why not, which is not counted. */
+enum hv_drop hv_udp_queue(struct hv_udp *udp, struct hv_udp_socket *socket,
+			  const struct hv_packet *packet);
+
+/*
+ * udp_group.c: get what is sent to a multicast group on a link. -EINVAL (no group), -ENODEV, -EADDRINUSE (in it
+ * already), -ENOBUFS (HV_UDP_MAX_MEMBERSHIPS, or the stack's HV_IP_MAX_GROUPS), -ENOMEM.
+ */
+int hv_udp_join(struct hv_udp *udp, struct hv_udp_socket *socket, unsigned ifindex,
+		const struct hv_addr *group);
+/* -EADDRNOTAVAIL: not in it. */
+int hv_udp_leave(struct hv_udp *udp, struct hv_udp_socket *socket, unsigned ifindex,
+		 const struct hv_addr *group);
+void hv_udp_leave_all(struct hv_udp *udp, struct hv_udp_socket *socket);
+/* A datagram to a group that was joined: a copy to each receiver. False: no such group, not consumed. */
+bool hv_udp_group_input(struct hv_udp *udp, struct hv_packet *packet);
+
 /* The first datagram's bytes and size, in place; NULL: none waits. */
 const uint8_t *hv_udp_front(const struct hv_udp_socket *socket, uint32_t *size);
 /* Give the first datagram up. */

@@ -61,6 +61,8 @@ void hv_udp_input(void *ctx, struct hv_packet *packet)
 		return;
 	}
 	udp->datagrams_in++;
+	if (hv_udp_group_input(udp, packet))
+		return;
 	socket = find_socket(udp, &d->dst, d->dst_port, &d->src, d->src_port);
 	if (socket) {
 		hv_udp_deliver(udp, socket, packet);

@@ -120,22 +120,17 @@ static size_t packet_payload(const struct hv_udp *udp, const struct hv_ip_tx *tx
 	return (IP_PACKET_MAX - header - HV_UDP_HEADER) / gso_size * gso_size;
 }
 
-int hv_udp_output(struct hv_udp *udp, const struct haven_endpoint *src,
-		  const struct haven_endpoint *dst, const struct iovec *iov, int iov_count,
-		  uint16_t gso_size, uint8_t hop_limit, uint8_t traffic_class)
+int hv_udp_output_tx(struct hv_udp *udp, const struct hv_ip_tx *given, uint16_t src_port,
+		     uint16_t dst_port, const struct iovec *iov, int iov_count,
+		     uint16_t gso_size)
 {
-	struct hv_ip_tx tx = {
-		.proto = IPPROTO_UDP,
-		.hop_limit = hop_limit,
-		.traffic_class = traffic_class,
-	};
+	struct hv_ip_tx tx = *given;
 	struct cursor cursor = {iov, iov_count, 0};
 	size_t total = 0, header, limit, step;
 	int error = 0;
 
-	memcpy(tx.src.b, src->address, sizeof(tx.src.b));
-	memcpy(tx.dst.b, dst->address, sizeof(tx.dst.b));
-	if (hv_addr_is_v4(&tx.src) != hv_addr_is_v4(&tx.dst) || !dst->port)
+	tx.proto = IPPROTO_UDP;
+	if (hv_addr_is_v4(&tx.src) != hv_addr_is_v4(&tx.dst) || !dst_port)
 		return -EINVAL;
 	for (int i = 0; i < iov_count; i++)
 		total += iov[i].iov_len;
@@ -148,9 +143,20 @@ int hv_udp_output(struct hv_udp *udp, const struct haven_endpoint *src,
 	do {
 		size_t size = total < step ? total : step;
 
-		error = packet_output(udp, &tx, src->port, dst->port, &cursor, (uint32_t)size,
+		error = packet_output(udp, &tx, src_port, dst_port, &cursor, (uint32_t)size,
 				      gso_size);
 		total -= size;
 	} while (!error && total);
 	return error;
+}
+
+int hv_udp_output(struct hv_udp *udp, const struct haven_endpoint *src,
+		  const struct haven_endpoint *dst, const struct iovec *iov, int iov_count,
+		  uint16_t gso_size, uint8_t hop_limit, uint8_t traffic_class)
+{
+	struct hv_ip_tx tx = {.hop_limit = hop_limit, .traffic_class = traffic_class};
+
+	memcpy(tx.src.b, src->address, sizeof(tx.src.b));
+	memcpy(tx.dst.b, dst->address, sizeof(tx.dst.b));
+	return hv_udp_output_tx(udp, &tx, src->port, dst->port, iov, iov_count, gso_size);
 }

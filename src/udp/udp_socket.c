@@ -14,6 +14,7 @@ void hv_udp_init(struct hv_udp *udp, struct hv_core *core, struct hv_ip *ip,
 	udp->core = core;
 	udp->ip = ip;
 	udp->ports = ports;
+	hv_list_init(&udp->memberships);
 }
 
 void hv_udp_socket_init(struct hv_udp_socket *socket, uint32_t receive_limit, void *owner)
@@ -23,6 +24,8 @@ void hv_udp_socket_init(struct hv_udp_socket *socket, uint32_t receive_limit, vo
 	socket->bind.transport = socket;
 	socket->tuple.proto = IPPROTO_UDP;
 	socket->receive_limit = receive_limit;
+	socket->group_hops = 1; /* RFC 1112 section 6.1, RFC 3493 section 5.2 */
+	socket->group_loop = true;
 	socket->last = &socket->first;
 	socket->owner = owner;
 }
@@ -91,28 +94,26 @@ static void free_first(struct hv_udp *udp, struct hv_udp_socket *socket)
 
 void hv_udp_close(struct hv_udp *udp, struct hv_udp_socket *socket)
 {
+	hv_udp_leave_all(udp, socket);
 	hv_udp_disconnect(udp, socket);
 	hv_port_unbind(udp->ports, &socket->bind);
 	while (socket->first)
 		free_first(udp, socket);
 }
 
-void hv_udp_deliver(struct hv_udp *udp, struct hv_udp_socket *socket, struct hv_packet *packet)
+enum hv_drop hv_udp_queue(struct hv_udp *udp, struct hv_udp_socket *socket,
+			  const struct hv_packet *packet)
 {
 	const struct hv_desc *d = &packet->d;
 	struct hv_udp_queued *queued;
 	size_t size = sizeof(*queued) + d->payload_len;
 
 	/* One datagram always fits, so that a small limit slows down and does not deafen. */
-	if (socket->receive_bytes && socket->receive_bytes + size > socket->receive_limit) {
-		hv_drop(udp->core, packet, HV_DROP_UDP_BUFFER);
-		return;
-	}
+	if (socket->receive_bytes && socket->receive_bytes + size > socket->receive_limit)
+		return HV_DROP_UDP_BUFFER;
 	queued = hv_alloc(udp->core, size);
-	if (!queued) {
-		hv_drop(udp->core, packet, HV_DROP_NO_MEMORY);
-		return;
-	}
+	if (!queued)
+		return HV_DROP_NO_MEMORY;
 	queued->next = NULL;
 	queued->source = d->src;
 	queued->source_port = d->src_port;
@@ -121,11 +122,21 @@ void hv_udp_deliver(struct hv_udp *udp, struct hv_udp_socket *socket, struct hv_
 	queued->taken = 0;
 	if (d->payload_len)
 		memcpy(queued->data, d->payload, d->payload_len);
-	hv_packet_free(udp->core, packet);
 	*socket->last = queued;
 	socket->last = &queued->next;
 	socket->receive_bytes += cost(queued);
 	udp->on_event(udp->ctx, socket->owner, HAVEN_EVENT_READABLE);
+	return HV_DROP_COUNT;
+}
+
+void hv_udp_deliver(struct hv_udp *udp, struct hv_udp_socket *socket, struct hv_packet *packet)
+{
+	enum hv_drop reason = hv_udp_queue(udp, socket, packet);
+
+	if (reason == HV_DROP_COUNT)
+		hv_packet_free(udp->core, packet);
+	else
+		hv_drop(udp->core, packet, reason);
 }
 
 const uint8_t *hv_udp_front(const struct hv_udp_socket *socket, uint32_t *size)
