@@ -128,8 +128,8 @@ static void test_limit(void **state)
 
 	(void)state;
 	bound(&socket, false, 7);
-	for (uint8_t i = 0; i < HV_UDP_MAX_MEMBERSHIPS; i++) {
-		group = group_of(false, i);
+	for (int i = 0; i < HV_UDP_MAX_MEMBERSHIPS; i++) {
+		group = group_of(false, (uint8_t)i);
 		assert_int_equal(hv_udp_join(&f.udp, &socket, 1, &group), 0);
 	}
 	group = group_of(false, 200);
