@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gateway/proc_net.h"
+
 #define PREFIX "haven/"
 
 static bool is_alphanumeric(char c)
@@ -61,25 +63,15 @@ enum { COLUMN_FLAGS = 3, COLUMN_PATH = 7 };
 /* __SO_ACCEPTCON: it listens. */
 #define FLAG_LISTENS 0x10000
 
-static const char *column_at(const char *line, unsigned column)
-{
-	line += strspn(line, " ");
-	while (column-- > 0) {
-		line += strcspn(line, " ");
-		line += strspn(line, " ");
-	}
-	return line;
-}
-
 bool hv_control_name_parse(const char *line, uid_t *uid, char name[HV_CONTROL_NAME_SIZE])
 {
 	static const char prefix[] = "@" PREFIX;
-	const char *path = column_at(line, COLUMN_PATH);
+	const char *path = hv_proc_net_column(line, COLUMN_PATH);
 	size_t size;
 	char *end;
 
 	if (strncmp(path, prefix, sizeof(prefix) - 1) != 0 ||
-	    !(strtoul(column_at(line, COLUMN_FLAGS), NULL, 16) & FLAG_LISTENS))
+	    !(strtoul(hv_proc_net_column(line, COLUMN_FLAGS), NULL, 16) & FLAG_LISTENS))
 		return false;
 	path += sizeof(prefix) - 1;
 	if (path[0] < '0' || path[0] > '9')

@@ -12,23 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/proc_net.h"
+
 /* States of the table's "st" column (Linux's include/net/tcp_states.h). */
 #define STATE_LISTEN 0x0a
 #define STATE_CLOSE  0x07 /* what an unconnected UDP socket has */
 
 /* sl: local:port remote:port st tx:rx tr:when retrnsmt uid timeout inode */
 enum { COLUMN_LOCAL = 1, COLUMN_STATE = 3, COLUMN_UID = 7, COLUMN_INODE = 9 };
-
-/* Where a column begins; the end of the line when it has fewer. */
-static const char *column_at(const char *line, unsigned column)
-{
-	line += strspn(line, " ");
-	while (column-- > 0) {
-		line += strcspn(line, " ");
-		line += strspn(line, " ");
-	}
-	return line;
-}
 
 static bool number_at(const char *text, int base, unsigned long *number)
 {
@@ -43,14 +34,14 @@ static bool number_at(const char *text, int base, unsigned long *number)
 bool hv_port_holder_parse(const char *line, uint8_t protocol, uint16_t port,
 			  unsigned long *inode, unsigned *uid)
 {
-	const char *local = column_at(line, COLUMN_LOCAL);
+	const char *local = hv_proc_net_column(line, COLUMN_LOCAL);
 	unsigned long local_port, state, owner;
 
 	local += strcspn(local, ": ");
 	if (*local != ':' || !number_at(local + 1, 16, &local_port) ||
-	    !number_at(column_at(line, COLUMN_STATE), 16, &state) ||
-	    !number_at(column_at(line, COLUMN_UID), 10, &owner) ||
-	    !number_at(column_at(line, COLUMN_INODE), 10, inode))
+	    !number_at(hv_proc_net_column(line, COLUMN_STATE), 16, &state) ||
+	    !number_at(hv_proc_net_column(line, COLUMN_UID), 10, &owner) ||
+	    !number_at(hv_proc_net_column(line, COLUMN_INODE), 10, inode))
 		return false;
 	*uid = (unsigned)owner;
 	return local_port == port &&
