@@ -25,6 +25,8 @@ enum haven_event {
 				  << 4, /* the peer's FIN arrived (data may still be unread) */
 	HAVEN_EVENT_CONNECTED = 1 << 5, /* the handshake is complete */
 	HAVEN_EVENT_SENT = 1 << 6, /* everything sent, FIN included if any, is acknowledged */
+	HAVEN_EVENT_SOFT_ERROR =
+		1 << 7, /* in trouble, but not given up: HAVEN_SO_SOFT_ERROR says why */
 };
 
 /*
@@ -109,6 +111,11 @@ HAVEN_API int haven_getpeername(struct haven_socket *socket, struct sockaddr *ad
  */
 #define SOL_HAVEN	     0x4856
 #define HAVEN_SO_TRANSPARENT 1 /* int: bind to, and connect from, addresses that are not ours */
+/*
+ * int, read only, of streams: why a connection that still tries is in trouble (RFC 9293 section 3.9.1.8): the errno of an ICMP
+ * error (EHOSTUNREACH, ENETUNREACH, ...), or ETIMEDOUT after three retransmissions without an answer; 0: it is not. Progress clears it.
+ */
+#define HAVEN_SO_SOFT_ERROR 2
 HAVEN_API int haven_setsockopt(struct haven_socket *socket, int level, int option,
 			       const void *value, socklen_t length);
 HAVEN_API int haven_getsockopt(struct haven_socket *socket, int level, int option, void *value,

@@ -188,11 +188,22 @@ static int take_error(struct haven_socket *socket)
 	return error;
 }
 
+static int soft_error_of(const struct haven_socket *socket)
+{
+	const struct hv_tcp_conn *conn = socket->stream ? hv_stream_of(socket)->conn : NULL;
+
+	return conn ? hv_tcp_soft_error_of(conn) : 0;
+}
+
 /* Returns whether it is such an option. */
 static bool own_get(struct haven_socket *socket, int level, int option, int *value)
 {
 	if (level == SOL_HAVEN && option == HAVEN_SO_TRANSPARENT) {
 		*value = socket->transparent;
+		return true;
+	}
+	if (level == SOL_HAVEN && option == HAVEN_SO_SOFT_ERROR) {
+		*value = soft_error_of(socket);
 		return true;
 	}
 	if (level == IPPROTO_IPV6 && option == IPV6_V6ONLY && socket->v6) {

@@ -131,6 +131,12 @@ void hv_tcp_conn_free(struct hv_tcp_conn *conn)
 		hv_tcp_conn_destroy(conn);
 }
 
+void hv_tcp_soft_error(struct hv_tcp_conn *conn, int error)
+{
+	conn->soft_error = error;
+	hv_tcp_notify(conn, HAVEN_EVENT_SOFT_ERROR);
+}
+
 void hv_tcp_hold(struct hv_tcp_conn *conn)
 {
 	conn->hold++;

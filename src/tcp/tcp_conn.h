@@ -82,6 +82,7 @@ enum {
 	HV_TCP_RETRIES_SYN =
 		6, /* RFC 9293 section 3.8.3: R2 of SYN at least 3 minutes; 127 s as Linux */
 	HV_TCP_RETRIES_SYN_ACK = 5,
+	HV_TCP_RETRIES_TOLD = 3, /* R1: RFC 9293 section 3.8.3 SHLD-10 */
 	HV_TCP_RETRIES =
 		15, /* R2: about 15 minutes; RFC 9293 section 3.8.3 says at least 100 s */
 	HV_TCP_RETRIES_ORPHAN = 9, /* nobody waits: those 100 s at the least RTO */
@@ -157,8 +158,8 @@ struct hv_tcp_conn {
 	uint16_t mss; /* SMSS: payload of the largest segment we send, options subtracted */
 	uint16_t segment_estimate; /* size of the segments that the peer sends */
 
-	int error; /* SO_ERROR, positive */
-	int soft_error; /* what ICMP said; told when the connection times out. RFC 9293 section 3.9.2.2 */
+	int error;	 /* SO_ERROR, positive */
+	int soft_error;	 /* hv_tcp_soft_error(); why it ended when the connection times out */
 	unsigned events; /* HAVEN_EVENT_ bits for the owner, called at release */
 
 	/* Send sequence space, RFC 9293 section 3.3.1. */
@@ -256,6 +257,11 @@ static inline void hv_tcp_notify(struct hv_tcp_conn *conn, unsigned events)
 {
 	conn->events |= events;
 }
+/*
+ * Trouble that does not end the connection: an ICMP error (RFC 9293 section 3.9.2.2), R1 (section 3.8.3), no way out. The owner is
+ * told (MUST-47, SHLD-9, SHLD-25); progress clears it.
+ */
+void hv_tcp_soft_error(struct hv_tcp_conn *conn, int error);
 /* The connection has something to send: hv_tcp_flush() will see it. */
 void hv_tcp_mark(struct hv_tcp_conn *conn);
 

@@ -33,7 +33,7 @@ static void error_input(struct hv_tcp_conn *conn, const struct hv_icmp_report *r
 	if (hv_tcp_is_opening(conn) && report->hard)
 		hv_tcp_conn_end(conn, report->error);
 	else
-		conn->soft_error = report->error; /* told when the connection times out */
+		hv_tcp_soft_error(conn, report->error);
 }
 
 void hv_tcp_icmp_error(void *ctx, const struct hv_icmp_report *report)

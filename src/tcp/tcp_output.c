@@ -217,7 +217,7 @@ int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8
 	if (status == -EAGAIN || status == -ENOMEM || status == -EMSGSIZE)
 		return status; /* it never left: nothing is under way */
 	if (status < 0)
-		conn->soft_error = -status; /* as if it had been lost on the way */
+		hv_tcp_soft_error(conn, -status); /* as if it had been lost on the way */
 	note_sent(conn, seq, size, flags);
 	return 0;
 }

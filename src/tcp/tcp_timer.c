@@ -139,6 +139,8 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 	}
 	if (conn->retries < UINT8_MAX)
 		conn->retries++;
+	if (conn->retries == HV_TCP_RETRIES_TOLD)
+		hv_tcp_soft_error(conn, conn->soft_error ? conn->soft_error : ETIMEDOUT);
 	if (conn->backoff < 16)
 		conn->backoff++;
 	conn->timing = false;

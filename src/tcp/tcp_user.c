@@ -85,6 +85,8 @@ unsigned hv_tcp_conn_events(const struct hv_tcp_conn *conn)
 		events |= HAVEN_EVENT_CONNECTED;
 	if (conn->all_sent)
 		events |= HAVEN_EVENT_SENT;
+	if (conn->soft_error && !over)
+		events |= HAVEN_EVENT_SOFT_ERROR;
 	return events;
 }
 
@@ -246,6 +248,11 @@ int hv_tcp_take_error(struct hv_tcp_conn *conn)
 
 	conn->error = 0;
 	return error;
+}
+
+int hv_tcp_soft_error_of(const struct hv_tcp_conn *conn)
+{
+	return is_over(conn) ? 0 : conn->soft_error;
 }
 
 uint64_t hv_tcp_rtt_ns(const struct hv_tcp_conn *conn)

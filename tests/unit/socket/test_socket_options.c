@@ -113,6 +113,7 @@ static void test_read_only(void **state)
 	assert_int_equal(get(socket, SOL_SOCKET, SO_DOMAIN), AF_INET6);
 	assert_int_equal(get(socket, SOL_SOCKET, SO_PROTOCOL), IPPROTO_TCP);
 	assert_int_equal(get(socket, SOL_SOCKET, SO_ERROR), 0);
+	assert_int_equal(get(socket, SOL_HAVEN, HAVEN_SO_SOFT_ERROR), 0);
 	assert_int_equal(get(socket, SOL_SOCKET, SO_ACCEPTCONN), 0);
 	assert_int_equal(haven_bind(socket, (struct sockaddr *)&any, sizeof(any)), 0);
 	assert_int_equal(haven_listen(socket, 1), 0);
@@ -120,6 +121,7 @@ static void test_read_only(void **state)
 	assert_int_equal(get(socket, SOL_SOCKET, SO_ACCEPTCONN), 1);
 	assert_int_equal(set(socket, SOL_SOCKET, SO_TYPE, 1), -ENOPROTOOPT);
 	assert_int_equal(set(socket, SOL_SOCKET, SO_ERROR, 1), -ENOPROTOOPT);
+	assert_int_equal(set(socket, SOL_HAVEN, HAVEN_SO_SOFT_ERROR, 1), -ENOPROTOOPT);
 	assert_int_equal(set(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1), -EINVAL);
 }
 

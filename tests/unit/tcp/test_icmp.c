@@ -50,7 +50,10 @@ static void test_soft_error_in_syn_sent(void **state)
 	begin_connect(s);
 	report(s, EHOSTUNREACH, false, 0);
 	assert_state(s->conn, "SYN-SENT");
+	assert_true(s->host.events & HAVEN_EVENT_SOFT_ERROR);
+	assert_int_equal(hv_tcp_soft_error_of(s->conn), EHOSTUNREACH);
 	script_wait_ms(s, 200000);
+	assert_int_equal(hv_tcp_soft_error_of(s->conn), 0);
 	assert_int_equal(hv_tcp_take_error(s->conn), EHOSTUNREACH); /* told at the end */
 	script_skip(s);
 	hv_tcp_close(s->conn);
@@ -67,8 +70,10 @@ static void test_established(void **state)
 	report(s, ECONNREFUSED, true, 1);
 	report(s, EHOSTUNREACH, false, 1);
 	assert_state(s->conn, "ESTABLISHED"); /* RFC 5927 section 4.2 */
+	assert_true(hv_tcp_conn_events(s->conn) & HAVEN_EVENT_SOFT_ERROR);
 	script_in(s, FLAGS_A, 1, 1001, NULL, 0);
-	assert_int_equal(s->conn->soft_error, 0);
+	assert_false(hv_tcp_conn_events(s->conn) & HAVEN_EVENT_SOFT_ERROR);
+	assert_int_equal(hv_tcp_soft_error_of(s->conn), 0);
 }
 
 static void test_too_big(void **state)

@@ -49,6 +49,10 @@ static void test_backoff(void **state)
 		script_quiet(s);
 		script_wait_ms(s, 20);
 		script_out(s, FLAGS_PA, 1, 1, 100);
+		/* R1, RFC 9293 section 3.8.3: the owner is told, and nothing ends. */
+		assert_int_equal(s->host.events & HAVEN_EVENT_SOFT_ERROR,
+				 i < 2 ? 0 : HAVEN_EVENT_SOFT_ERROR);
+		assert_int_equal(hv_tcp_soft_error_of(s->conn), i < 2 ? 0 : ETIMEDOUT);
 		wait_ms = wait_ms * 2 > 120000 ? 120000 : wait_ms * 2;
 	}
 	assert_state(s->conn, "ESTABLISHED");
