@@ -106,7 +106,7 @@ size_t hv_tcp_receive_peek(struct hv_tcp_conn *conn, struct iovec slices[2], int
 void hv_tcp_receive_consume(struct hv_tcp_conn *conn, size_t size); /* opens the window */
 bool hv_tcp_receive_ended(const struct hv_tcp_conn *conn); /* FIN reached and buffer empty */
 int hv_tcp_take_error(struct hv_tcp_conn *conn);	   /* SO_ERROR: positive, cleared */
-int hv_tcp_soft_error_of(const struct hv_tcp_conn *conn); /* positive; 0: no trouble */
+int hv_tcp_soft_error_of(const struct hv_tcp_conn *conn);  /* positive; 0: no trouble */
 void hv_tcp_set_sink(struct hv_tcp_conn *conn, haven_sink_fn *sink, void *user);
 size_t hv_tcp_send_queued(const struct hv_tcp_conn *conn);
 uint64_t hv_tcp_rtt_ns(const struct hv_tcp_conn *conn);
