@@ -80,7 +80,7 @@ enum {
 	HV_TCP_WINDOW_SCALE_MAX = 14, /* RFC 7323 section 2.3 */
 	HV_TCP_TIMESTAMP_BYTES = 12,  /* NOP NOP TS, as they are on every segment */
 	HV_TCP_RETRIES_SYN =
-		6, /* RFC 9293 section 3.8.3: R2 of SYN at least 3 minutes; 127 s as Linux */
+		7, /* RFC 9293 section 3.8.3 MUST-23: R2 of SYN is 3 minutes at least */
 	HV_TCP_RETRIES_SYN_ACK = 5,
 	HV_TCP_RETRIES_TOLD = 3, /* R1: RFC 9293 section 3.8.3 SHLD-10 */
 	HV_TCP_RETRIES =

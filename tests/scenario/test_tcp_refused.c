@@ -33,7 +33,7 @@ static void test_no_such_host(void **state)
 	for (int v6 = 0; v6 < 2; v6++) {
 		socket = stream_new(&w, LEFT, v6);
 		assert_int_equal(connect_to(socket, v6, 99, 80), -EINPROGRESS);
-		wait_events(&w, socket, HAVEN_EVENT_ERROR, 200 * SECOND);
+		wait_events(&w, socket, HAVEN_EVENT_ERROR, 260 * SECOND);
 		assert_int_not_equal(socket_error(socket), 0);
 		haven_close(socket);
 	}

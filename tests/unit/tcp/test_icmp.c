@@ -52,7 +52,7 @@ static void test_soft_error_in_syn_sent(void **state)
 	assert_state(s->conn, "SYN-SENT");
 	assert_true(s->host.events & HAVEN_EVENT_SOFT_ERROR);
 	assert_int_equal(hv_tcp_soft_error_of(s->conn), EHOSTUNREACH);
-	script_wait_ms(s, 200000);
+	script_wait_ms(s, 250000);
 	assert_int_equal(hv_tcp_soft_error_of(s->conn), 0);
 	assert_int_equal(hv_tcp_take_error(s->conn), EHOSTUNREACH); /* told at the end */
 	script_skip(s);
