@@ -175,8 +175,8 @@ static bool apply_impair(void *user, const char *value, char error[HV_OPTION_ERR
 	if (haven_fault_parse(value, &settings->fault_in, &settings->fault_out, &bad) < 0) {
 		snprintf(
 			error, HV_OPTION_ERROR,
-			"--impair: '%.60s' is not understood; words are loss=1%% duplicate=1%% "
-			"reorder=1%% corrupt=1%% delay=10ms jitter=1ms rate=10mbit queue=64k, "
+			"--impair: '%.60s' is not understood; words are loss=1%% burst=1%% "
+			"burst-length=10 duplicate=1%% reorder=1%% corrupt=1%% delay=10ms jitter=1ms rate=10mbit queue=64k, "
 			"with 'in.' or 'out.' in front for one direction",
 			bad);
 		return false;
@@ -305,8 +305,9 @@ const struct hv_option hv_settings_options[] = {
 	{0, "userns", "PATH", "user namespace to join first (default: found by itself)",
 	 HV_COMMAND_ATTACH, apply_userns},
 	{0, "impair", "'WORDS'",
-	 "a bad network on purpose: loss=1% duplicate=1% reorder=1%\n"
-	 "corrupt=1% delay=10ms jitter=1ms rate=10mbit queue=64k;\n"
+	 "a bad network on purpose: loss=1% burst=1% burst-length=10\n"
+	 "duplicate=1% reorder=1% corrupt=1% delay=10ms jitter=1ms\n"
+	 "rate=10mbit queue=64k;\n"
 	 "'in.' (to the guest) or 'out.' in front: one direction",
 	 BOTH, apply_impair},
 	{0, "pcap", "FILE", "write all packets of the guest's network to FILE (pcapng)", BOTH,

@@ -3,7 +3,7 @@
  *
  * A packet's way through one direction:
  *
- *	cut to wire size -> lost? -> duplicated? -> corrupted? -> held back (reorder)?
+ *	cut to wire size -> in a burst of losses? lost? -> duplicated? -> corrupted? -> held back (reorder)?
  *	  -> queue of the rate limit -> delay line -> on
  *
  * Order is kept except by `reorder`, which holds a packet until one to three later ones have
@@ -18,6 +18,7 @@
 
 enum {
 	DEFAULT_QUEUE_BYTES = 1 << 20,
+	DEFAULT_BURST_PACKETS = 10,
 	/* The delay line's own bounds: what is in flight, whatever rate and delay say. */
 	LINE_PACKETS_MAX = 32768,
 	LINE_BYTES_MAX = 64 << 20,
@@ -40,6 +41,7 @@ struct direction {
 	struct haven_fault config;
 	struct haven_fault_counters counters;
 	uint64_t random;
+	bool in_burst;		  /* Gilbert and Elliott's bad state */
 	uint64_t rate_free_ns;	  /* when the last packet has left the rate limit's queue */
 	uint64_t last_release_ns; /* of the delay line, so that order is kept */
 	struct hv_packet_queue line;
@@ -73,6 +75,25 @@ static uint64_t random_below(struct direction *direction, uint64_t bound)
 static bool chance(struct direction *direction, uint32_t ppm)
 {
 	return ppm && random_below(direction, PPM) < ppm;
+}
+
+/*
+ * The two states of Gilbert and Elliott, one step for each packet. A burst of mean length L ends with
+ * probability 1/L; to hold a share b of all packets, the bad state is entered with b / ((1 - b) L).
+ */
+static bool burst_step(struct direction *direction)
+{
+	uint64_t share = direction->config.burst_ppm;
+	uint64_t length = direction->config.burst_packets;
+
+	if (!share || share >= PPM)
+		return share != 0;
+	length = length ? length : DEFAULT_BURST_PACKETS;
+	if (direction->in_burst)
+		direction->in_burst = random_below(direction, length) != 0;
+	else
+		direction->in_burst = random_below(direction, (PPM - share) * length) < share;
+	return direction->in_burst;
 }
 
 /* --- on ---------------------------------------------------------------------------------- */
@@ -293,7 +314,7 @@ static int impair(struct direction *direction, struct hv_packet *packet)
 	int error;
 
 	direction->counters.packets++;
-	if (chance(direction, config->loss_ppm)) {
+	if (burst_step(direction) || chance(direction, config->loss_ppm)) {
 		direction->counters.lost++;
 		hv_drop(core, packet, HV_DROP_FAULT_LOSS);
 		return 0;
@@ -376,9 +397,9 @@ static void direction_init(struct direction *direction, struct fault_link *owner
 	direction->owner = owner;
 	direction->outward = outward;
 	direction->config = *config;
-	direction->perfect = !config->loss_ppm && !config->duplicate_ppm &&
-			     !config->reorder_ppm && !config->corrupt_ppm &&
-			     !config->delay_ns && !config->jitter_ns &&
+	direction->perfect = !config->loss_ppm && !config->burst_ppm &&
+			     !config->duplicate_ppm && !config->reorder_ppm &&
+			     !config->corrupt_ppm && !config->delay_ns && !config->jitter_ns &&
 			     !config->rate_bits_per_second;
 	direction->random = hv_random64(owner->link.core);
 	hv_timer_init(&direction->timer, fire);

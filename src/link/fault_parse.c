@@ -15,6 +15,7 @@ struct unit {
 
 /* Shares are parts per million; a bare number is per cent. */
 static const struct unit share_units[] = {{"", 10000}, {"%", 10000}, {"ppm", 1}, {NULL, 0}};
+static const struct unit count_units[] = {{"", 1}, {NULL, 0}};
 /* A bare time is milliseconds. */
 static const struct unit time_units[] = {{"", 1000000},	  {"ns", 1},	     {"us", 1000},
 					 {"ms", 1000000}, {"s", 1000000000}, {NULL, 0}};
@@ -36,6 +37,8 @@ struct key {
 #define ONE_HOUR_NS UINT64_C(3600000000000)
 static const struct key keys[] = {
 	{"loss", share_units, FIELD(loss_ppm), 1000000},
+	{"burst", share_units, FIELD(burst_ppm), 1000000},
+	{"burst-length", count_units, FIELD(burst_packets), 1000000},
 	{"duplicate", share_units, FIELD(duplicate_ppm), 1000000},
 	{"reorder", share_units, FIELD(reorder_ppm), 1000000},
 	{"corrupt", share_units, FIELD(corrupt_ppm), 1000000},

@@ -103,6 +103,48 @@ static void loss_follows_the_seed(void **state)
 	assert_in_range(counted[0], 900, 1100);
 }
 
+/* The share of losses and the mean length of their runs are what was asked for. */
+static void losses_come_in_bursts(void **state)
+{
+	const struct haven_fault bursts = {.burst_ppm = 50000, .burst_packets = 20};
+	enum { PACKETS = 50000 };
+	uint32_t lost = 0, runs = 0, last = 0;
+	struct hv_packet *packet;
+	struct path path;
+
+	(void)state;
+	path_open(&path, 7, &bursts, &perfect);
+	for (uint32_t n = 1; n <= PACKETS; n++) {
+		send_in(&path, n);
+		packet = hv_packet_queue_pop(&path.a.received);
+		if (!packet) {
+			lost++;
+			runs += last != 0;
+			last = 0;
+			continue;
+		}
+		last = number_of(packet);
+		hv_packet_free(&path.a.core, packet);
+	}
+	assert_int_equal(in_counters(&path).lost, lost);
+	assert_in_range(lost, PACKETS * 35 / 1000, PACKETS * 65 / 1000);
+	assert_in_range(lost / runs, 15, 25);
+	path_close(&path);
+}
+
+static void a_burst_without_end(void **state)
+{
+	const struct haven_fault all = {.burst_ppm = 1000000, .burst_packets = 1};
+	struct path path;
+
+	(void)state;
+	path_open(&path, 1, &all, &perfect);
+	for (uint32_t n = 0; n < 100; n++)
+		send_in(&path, n);
+	assert_int_equal(path.a.received.count, 0);
+	path_close(&path);
+}
+
 static void everything_is_lost(void **state)
 {
 	const struct haven_fault all = {.loss_ppm = 1000000};
@@ -389,6 +431,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loss_follows_the_seed),
+		cmocka_unit_test(losses_come_in_bursts),
+		cmocka_unit_test(a_burst_without_end),
 		cmocka_unit_test(everything_is_lost),
 		cmocka_unit_test(duplicates_follow_at_once),
 		cmocka_unit_test(corruption_can_be_found),
