@@ -107,6 +107,8 @@ HAVEN_API int haven_getpeername(struct haven_socket *socket, struct sockaddr *ad
  * Of datagram sockets: IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP (struct ip_mreq, ip_mreqn), IPV6_JOIN_GROUP,
  * IPV6_LEAVE_GROUP (struct ipv6_mreq; on AF_INET6 sockets): links by the stack's ifindex; IP_MULTICAST_TTL,
  * IPV6_MULTICAST_HOPS (1 to 255), IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP: one value for both families.
+ * Read only: TCP_INFO (struct tcp_info of <linux/tcp.h> up to tcpi_rehash, cut to *length; what is not known is 0),
+ * SO_MEMINFO (nine uint32_t), TCP_CC_INFO (length 0).
  * Values are as Linux has them (int, struct linger). Errors: -ENOPROTOOPT, -EINVAL, -EISCONN.
  */
 #define SOL_HAVEN	     0x4856

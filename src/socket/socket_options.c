@@ -350,6 +350,8 @@ int haven_getsockopt(struct haven_socket *socket, int level, int option, void *v
 		value_out(&linger, sizeof(linger), value, length);
 		return 0;
 	}
+	if (hv_info_option_get(socket, level, option, value, length))
+		return 0;
 	if (!own_get(socket, level, option, &number) &&
 	    !hv_group_option_get(socket, level, option, &number)) {
 		same_option(&level, &option);

@@ -127,6 +127,10 @@ int hv_group_option_set(struct haven_socket *socket, int level, int option, cons
 /* Whether it is such an option. */
 bool hv_group_option_get(const struct haven_socket *socket, int level, int option, int *value);
 
+/* socket_info.c: whether it is such an option. */
+bool hv_info_option_get(const struct haven_socket *socket, int level, int option, void *value,
+			socklen_t *length);
+
 /* socket_stream.c */
 int hv_stream_connect(struct haven_socket *socket, const struct hv_addr *remote, uint16_t port);
 ssize_t hv_stream_send(struct haven_socket *socket, const struct iovec *iov, int count,

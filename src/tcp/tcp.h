@@ -120,4 +120,11 @@ const char *hv_tcp_tuple_state(const struct hv_tuple *tuple, void **owner);
 int hv_tcp_set_option(struct hv_tcp_conn *conn, int level, int option, int value);
 int hv_tcp_get_option(const struct hv_tcp_conn *conn, int level, int option, int *value);
 
+/* TCP_INFO as Linux lays it out, cut to `size`. Returns the bytes. listener NULL: a socket that is neither. */
+size_t hv_tcp_info(const struct hv_tcp_conn *conn, void *out, size_t size);
+size_t hv_tcp_listener_info(const struct hv_tcp_listener *listener, void *out, size_t size);
+enum { HV_TCP_MEMORY_VALUES = 9 };
+/* SO_MEMINFO: what the buffers hold and may hold, in the order of Linux's SK_MEMINFO_ names. */
+void hv_tcp_memory(const struct hv_tcp_conn *conn, uint32_t values[HV_TCP_MEMORY_VALUES]);
+
 #endif

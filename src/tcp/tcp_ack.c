@@ -5,6 +5,7 @@
 #include "tcp/tcp_ack.h"
 
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_info.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_sack.h"
 #include "tcp/tcp_send.h"
@@ -184,6 +185,7 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	if (conn->backoff > BACKOFF_KEPT)
 		conn->backoff = BACKOFF_KEPT;
 	hv_ring_consume(&conn->send, acked - fin);
+	conn->count.bytes_acked += acked - fin;
 	conn->snd_una = ack;
 	conn->snd_nxt = hv_seq_max(conn->snd_nxt, ack);
 	if (hv_seq_lt(conn->snd_small, ack))
@@ -194,8 +196,10 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	if (conn->sack_ok) {
 		hv_tcp_sack_ack(conn, options, acked);
 	} else if (conn->in_recovery) {
+		hv_tcp_count_delivered(conn, acked);
 		recovery_ack(conn, acked);
 	} else {
+		hv_tcp_count_delivered(conn, acked);
 		conn->dup_acks = 0;
 		if (conn->cwnd_limited || conn->loss_recovery)
 			conn->congestion->acked(conn, acked);

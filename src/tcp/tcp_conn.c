@@ -46,8 +46,8 @@ struct hv_tcp_conn *hv_tcp_conn_new(struct hv_tcp *tcp, int *error)
 	conn->congestion = &hv_tcp_newreno;
 	conn->quick_acks = HV_TCP_QUICK_ACKS;
 	conn->rto_ns = HV_TCP_RTO_INITIAL_NS;
-	conn->keepalive_idle_ns = HV_TCP_KEEPALIVE_IDLE_NS;
-	conn->keepalive_interval_ns = HV_TCP_KEEPALIVE_INTERVAL_NS;
+	conn->keepalive_idle_s = HV_TCP_KEEPALIVE_IDLE_S;
+	conn->keepalive_interval_s = HV_TCP_KEEPALIVE_INTERVAL_S;
 	conn->keepalive_count = 9;
 	conn->received_ns = tcp->core->now_ns;
 	conn->all_sent = true;

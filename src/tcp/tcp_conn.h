@@ -89,17 +89,32 @@ enum {
 	HV_TCP_QUICK_ACKS = 16,	   /* segments acknowledged at once when a connection starts */
 };
 
-#define HV_TCP_MS		     UINT64_C(1000000)
-#define HV_TCP_SECOND		     UINT64_C(1000000000)
-#define HV_TCP_DELAYED_ACK_NS	     (40 * HV_TCP_MS) /* RFC 9293 section 3.8.6.3: below 500 ms */
-#define HV_TCP_RTO_MIN_NS	     (200 * HV_TCP_MS) /* RFC 6298 2.4 says 1 s; 200 ms is what hosts do */
-#define HV_TCP_RTO_MAX_NS	     (120 * HV_TCP_SECOND) /* RFC 6298 2.5: at least 60 s */
-#define HV_TCP_RTO_INITIAL_NS	     (1 * HV_TCP_SECOND)   /* RFC 6298 2.1 */
-#define HV_TCP_TAIL_MIN_NS	     (10 * HV_TCP_MS)	   /* least time to a tail loss probe */
-#define HV_TCP_TRIM_NS		     (1 * HV_TCP_SECOND)
-#define HV_TCP_FIN_WAIT_2_NS	     (60 * HV_TCP_SECOND)
-#define HV_TCP_KEEPALIVE_IDLE_NS     (7200 * HV_TCP_SECOND) /* RFC 9293 section 3.8.4 MUST-28 */
-#define HV_TCP_KEEPALIVE_INTERVAL_NS (75 * HV_TCP_SECOND)
+#define HV_TCP_MS		    UINT64_C(1000000)
+#define HV_TCP_SECOND		    UINT64_C(1000000000)
+#define HV_TCP_DELAYED_ACK_NS	    (40 * HV_TCP_MS) /* RFC 9293 section 3.8.6.3: below 500 ms */
+#define HV_TCP_RTO_MIN_NS	    (200 * HV_TCP_MS) /* RFC 6298 2.4 says 1 s; 200 ms is what hosts do */
+#define HV_TCP_RTO_MAX_NS	    (120 * HV_TCP_SECOND) /* RFC 6298 2.5: at least 60 s */
+#define HV_TCP_RTO_INITIAL_NS	    (1 * HV_TCP_SECOND)	  /* RFC 6298 2.1 */
+#define HV_TCP_TAIL_MIN_NS	    (10 * HV_TCP_MS)	  /* least time to a tail loss probe */
+#define HV_TCP_TRIM_NS		    (1 * HV_TCP_SECOND)
+#define HV_TCP_FIN_WAIT_2_NS	    (60 * HV_TCP_SECOND)
+#define HV_TCP_KEEPALIVE_IDLE_S	    7200 /* RFC 9293 section 3.8.4 MUST-28 */
+#define HV_TCP_KEEPALIVE_INTERVAL_S 75
+
+/* What TCP_INFO tells, and nothing else needs: tcp_info.c. Segments and bytes wrap as Linux's do. */
+struct hv_tcp_counts {
+	uint64_t bytes_acked, bytes_received; /* data without SYN and FIN */
+	uint64_t bytes_retrans;
+	uint32_t segs_in, segs_out, data_segs_in, data_segs_out;
+	uint32_t retrans; /* segments sent again */
+	uint32_t delivered,
+		delivered_ce;  /* segments that arrived; of them with CE (RFC 3168) */
+	uint32_t out_of_order; /* came ahead of their time */
+	uint32_t duplicates;   /* D-SACKs that came (RFC 2883) */
+	uint32_t reorderings;  /* how often something arrived after what was sent later */
+	uint32_t data_sent_ms, data_received_ms; /* when, on our clock */
+	uint32_t wait_since_ms, waited_ms[3];	 /* enum hv_tcp_wait, from BUSY on */
+};
 
 struct hv_tcp_conn {
 	struct hv_tuple tuple;
@@ -150,6 +165,7 @@ struct hv_tcp_conn {
 	bool send_fixed : 1;   /* SO_SNDBUF was set: no tuning */
 	bool receive_fixed : 1; /* SO_RCVBUF was set: no tuning */
 	bool all_sent : 1;	/* HAVEN_EVENT_SENT holds */
+	uint8_t waits_for : 2;	/* enum hv_tcp_wait */
 
 	uint16_t linger_s;
 	uint16_t user_mss; /* TCP_MAXSEG; 0: none */
@@ -228,11 +244,13 @@ struct hv_tcp_conn {
 	uint64_t
 		progress_ns; /* when the peer last acknowledged something, or the first was sent */
 
-	uint64_t keepalive_idle_ns, keepalive_interval_ns;
-	uint64_t user_timeout_ns; /* 0: R2 alone decides */
+	uint16_t keepalive_idle_s, keepalive_interval_s;
+	uint32_t user_timeout_ms; /* 0: R2 alone decides */
 	uint64_t received_ns;	  /* last segment from the peer */
 	struct hv_timer timer;	  /* at the earliest deadline, or before it */
 	uint64_t deadlines[HV_TCP_DEADLINE_COUNT];
+
+	struct hv_tcp_counts count;
 };
 
 static_assert(sizeof(struct hv_tcp_conn) <= 800, "an idle connection is small");
@@ -276,6 +294,19 @@ static inline uint64_t hv_tcp_now(const struct hv_tcp_conn *conn)
 static inline bool hv_tcp_is_v4(const struct hv_tcp_conn *conn)
 {
 	return hv_addr_is_v4(&conn->tuple.remote);
+}
+/* Times that users give in Linux's units. */
+static inline uint64_t hv_tcp_user_timeout_ns(const struct hv_tcp_conn *conn)
+{
+	return conn->user_timeout_ms * HV_TCP_MS;
+}
+static inline uint64_t hv_tcp_keepalive_idle_ns(const struct hv_tcp_conn *conn)
+{
+	return conn->keepalive_idle_s * HV_TCP_SECOND;
+}
+static inline uint64_t hv_tcp_keepalive_interval_ns(const struct hv_tcp_conn *conn)
+{
+	return conn->keepalive_interval_s * HV_TCP_SECOND;
 }
 /* ESTABLISHED and all after it (RFC 9293 section 3.5.3's "synchronized"). */
 static inline bool hv_tcp_is_synchronized(const struct hv_tcp_conn *conn)

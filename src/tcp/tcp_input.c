@@ -3,6 +3,7 @@
  */
 #include "tcp/tcp_ack.h"
 #include "tcp/tcp_conn.h"
+#include "tcp/tcp_info.h"
 #include "tcp/tcp_listen.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
@@ -185,6 +186,7 @@ static void conn_input(struct hv_tcp_conn *conn, struct hv_packet *packet)
 	hv_tcp_hold(conn);
 	conn->received_ns = hv_tcp_now(conn);
 	conn->keepalive_probes = 0;
+	hv_tcp_count_in(conn, packet);
 	if (conn->state == HV_TCP_SYN_SENT)
 		syn_sent_input(conn, packet);
 	else

@@ -4,6 +4,7 @@
  */
 #include "tcp/tcp_output.h"
 
+#include "tcp/tcp_info.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_scoreboard.h"
@@ -116,6 +117,7 @@ static void note_sent(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uin
 	uint32_t segments = size > conn->mss ? (size + conn->mss - 1) / conn->mss : 1;
 
 	conn->tcp->segments_out += segments;
+	hv_tcp_count_out(conn, size, segments, end != seq && hv_seq_lt(seq, conn->snd_max));
 	if (flags & HV_TCP_ACK) {
 		conn->ack_sent = conn->rcv_nxt;
 		conn->ack_now = false;

@@ -30,8 +30,10 @@ void hv_tcp_rack_delivered(struct hv_tcp_conn *conn, const struct hv_tcp_sent *s
 		if (!conn->min_rtt_ns || rtt_ns < conn->min_rtt_ns)
 			conn->min_rtt_ns = rtt_ns ? rtt_ns : 1;
 		/* Sent once, and later ones were here before it: step 3. */
-		if (conn->rack_any && hv_seq_lt(sent->end, conn->rack_highest))
+		if (conn->rack_any && hv_seq_lt(sent->end, conn->rack_highest)) {
 			conn->reordering = true;
+			conn->count.reorderings++;
+		}
 	}
 	if (!conn->rack_any || hv_seq_gt(sent->end, conn->rack_highest))
 		conn->rack_highest = sent->end;

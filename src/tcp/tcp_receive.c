@@ -90,6 +90,7 @@ uint32_t hv_tcp_deliver(struct hv_tcp_conn *conn, const uint8_t *data, uint32_t 
 
 	if (conn->receive_shut) {
 		conn->rcv_nxt += size;
+		conn->count.bytes_received += size;
 		return size;
 	}
 	if (conn->sink && !conn->receive.used)
@@ -104,6 +105,7 @@ uint32_t hv_tcp_deliver(struct hv_tcp_conn *conn, const uint8_t *data, uint32_t 
 		hv_tcp_notify(conn, HAVEN_EVENT_READABLE);
 	}
 	conn->rcv_edge = hv_seq_max(conn->rcv_edge, conn->rcv_nxt);
+	conn->count.bytes_received += taken + stored;
 	return taken + stored;
 }
 
@@ -195,6 +197,7 @@ void hv_tcp_receive_segment(struct hv_tcp_conn *conn, struct hv_packet *packet)
 		receive_in_order(conn, packet, data, size, fin);
 		return;
 	}
+	conn->count.out_of_order++;
 	hv_tcp_reassembly_add(conn, packet, seq, data, size, fin);
 	hv_tcp_send_ack(conn); /* RFC 5681 section 4.2: a duplicate ACK at once, for each */
 }

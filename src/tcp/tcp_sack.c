@@ -5,6 +5,7 @@
 #include "tcp/tcp_sack.h"
 
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_info.h"
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_send.h"
 
@@ -75,6 +76,8 @@ void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *opti
 		delivered = hv_tcp_sent_acked(conn);
 	if (options->sack_count)
 		delivered += hv_tcp_sent_sacked(conn, options, &duplicate);
+	hv_tcp_count_delivered(conn, delivered);
+	conn->count.duplicates += duplicate;
 	if (conn->tail_out && (duplicate || hv_seq_geq(conn->snd_una, conn->tail_end)))
 		tail_probe_answered(conn, duplicate);
 	else if (duplicate)

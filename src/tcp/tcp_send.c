@@ -5,6 +5,7 @@
 #include "tcp/tcp_send.h"
 
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_info.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_receive.h"
@@ -239,6 +240,7 @@ void hv_tcp_send_pending(struct hv_tcp_conn *conn)
 	}
 	if (!send_data(conn))
 		return;
+	hv_tcp_count_wait(conn);
 	if (hv_tcp_ack_is_due(conn))
 		hv_tcp_send_ack(conn);
 	else if (conn->ack_sent != conn->rcv_nxt &&

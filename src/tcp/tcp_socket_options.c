@@ -61,9 +61,9 @@ static int set_keepalive(struct hv_tcp_conn *conn, int option, int value)
 	if (option == TCP_KEEPCNT)
 		conn->keepalive_count = (uint8_t)value;
 	else if (option == TCP_KEEPINTVL)
-		conn->keepalive_interval_ns = (uint64_t)value * HV_TCP_SECOND;
+		conn->keepalive_interval_s = (uint16_t)value;
 	else
-		conn->keepalive_idle_ns = (uint64_t)value * HV_TCP_SECOND;
+		conn->keepalive_idle_s = (uint16_t)value;
 	hv_tcp_arm_keepalive(conn);
 	return 0;
 }
@@ -89,7 +89,7 @@ static int set_tcp_level(struct hv_tcp_conn *conn, int option, int value)
 	case TCP_USER_TIMEOUT:
 		if (value < 0)
 			return -EINVAL;
-		conn->user_timeout_ns = (uint64_t)value * HV_TCP_MS;
+		conn->user_timeout_ms = (uint32_t)value;
 		if (hv_tcp_is_armed(conn, HV_TCP_DEADLINE_RETRANSMIT) && !conn->probing)
 			hv_tcp_arm_retransmit(conn);
 		break;
@@ -147,13 +147,13 @@ static int get_tcp_level(const struct hv_tcp_conn *conn, int option, int *value)
 		*value = conn->mss;
 		return 0;
 	case TCP_USER_TIMEOUT:
-		*value = (int)(conn->user_timeout_ns / HV_TCP_MS);
+		*value = (int)conn->user_timeout_ms;
 		return 0;
 	case TCP_KEEPIDLE:
-		*value = (int)(conn->keepalive_idle_ns / HV_TCP_SECOND);
+		*value = conn->keepalive_idle_s;
 		return 0;
 	case TCP_KEEPINTVL:
-		*value = (int)(conn->keepalive_interval_ns / HV_TCP_SECOND);
+		*value = conn->keepalive_interval_s;
 		return 0;
 	case TCP_KEEPCNT:
 		*value = conn->keepalive_count;

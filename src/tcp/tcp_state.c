@@ -21,6 +21,7 @@
 
 #include "tcp/tcp_ack.h"
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_info.h"
 #include "tcp/tcp_listen.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
@@ -73,6 +74,7 @@ void hv_tcp_established(struct hv_tcp_conn *conn)
 	conn->congestion->start(conn);
 	if (syn_lost)
 		conn->cwnd = conn->mss; /* RFC 5681 section 3.1 */
+	hv_tcp_count_start(conn);
 	hv_tcp_arm_keepalive(conn);
 	hv_tcp_notify(conn, HAVEN_EVENT_CONNECTED | HAVEN_EVENT_WRITABLE);
 	hv_tcp_mark(conn);

@@ -60,11 +60,10 @@ void hv_tcp_arm_retransmit(struct hv_tcp_conn *conn)
 	conn->tail_armed = tail_ns && tail_ns < delay_ns;
 	if (conn->tail_armed)
 		delay_ns = tail_ns;
-	if (conn->user_timeout_ns) {
+	if (conn->user_timeout_ms) {
+		uint64_t limit_ns = hv_tcp_user_timeout_ns(conn);
 		uint64_t waited_ns = hv_tcp_now(conn) - conn->progress_ns;
-		uint64_t left_ns = conn->user_timeout_ns > waited_ns
-					   ? conn->user_timeout_ns - waited_ns
-					   : 0;
+		uint64_t left_ns = limit_ns > waited_ns ? limit_ns - waited_ns : 0;
 
 		if (delay_ns > left_ns)
 			delay_ns = left_ns;
@@ -85,7 +84,7 @@ void hv_tcp_arm_keepalive(struct hv_tcp_conn *conn)
 {
 	conn->keepalive_probes = 0;
 	if (conn->keepalive && hv_tcp_is_synchronized(conn))
-		hv_tcp_arm(conn, HV_TCP_DEADLINE_KEEPALIVE, conn->keepalive_idle_ns);
+		hv_tcp_arm(conn, HV_TCP_DEADLINE_KEEPALIVE, hv_tcp_keepalive_idle_ns(conn));
 	else
 		hv_tcp_disarm(conn, HV_TCP_DEADLINE_KEEPALIVE);
 }
@@ -110,7 +109,7 @@ static bool is_given_up(const struct hv_tcp_conn *conn)
 		if (conn->orphan && conn->probing && waited_ns >= ORPHAN_PROBE_NS)
 			return true;
 	}
-	return conn->user_timeout_ns && waited_ns >= conn->user_timeout_ns;
+	return conn->user_timeout_ms && waited_ns >= hv_tcp_user_timeout_ns(conn);
 }
 
 static void give_up(struct hv_tcp_conn *conn)
@@ -175,24 +174,26 @@ static void keepalive_fired(struct hv_tcp_conn *conn)
 
 	if (!conn->keepalive || !hv_tcp_is_synchronized(conn))
 		return;
-	if (quiet_ns < conn->keepalive_idle_ns) { /* there was traffic */
+	if (quiet_ns < hv_tcp_keepalive_idle_ns(conn)) { /* there was traffic */
 		conn->keepalive_probes = 0;
-		hv_tcp_arm(conn, HV_TCP_DEADLINE_KEEPALIVE, conn->keepalive_idle_ns - quiet_ns);
+		hv_tcp_arm(conn, HV_TCP_DEADLINE_KEEPALIVE,
+			   hv_tcp_keepalive_idle_ns(conn) - quiet_ns);
 		return;
 	}
 	if (conn->snd_una != conn->snd_max) { /* the retransmission timer asks already */
-		hv_tcp_arm(conn, HV_TCP_DEADLINE_KEEPALIVE, conn->keepalive_idle_ns);
+		hv_tcp_arm(conn, HV_TCP_DEADLINE_KEEPALIVE, hv_tcp_keepalive_idle_ns(conn));
 		return;
 	}
-	if (conn->user_timeout_ns ? quiet_ns >= conn->user_timeout_ns && conn->keepalive_probes
-				  : conn->keepalive_probes >= conn->keepalive_count) {
+	if (conn->user_timeout_ms
+		    ? quiet_ns >= hv_tcp_user_timeout_ns(conn) && conn->keepalive_probes
+		    : conn->keepalive_probes >= conn->keepalive_count) {
 		give_up(conn);
 		return;
 	}
 	conn->keepalive_probes++;
 	/* One before what it expects: it must answer with an ACK. */
 	hv_tcp_transmit(conn, conn->snd_nxt - 1, 0, HV_TCP_ACK);
-	hv_tcp_arm(conn, HV_TCP_DEADLINE_KEEPALIVE, conn->keepalive_interval_ns);
+	hv_tcp_arm(conn, HV_TCP_DEADLINE_KEEPALIVE, hv_tcp_keepalive_interval_ns(conn));
 }
 
 static void trim_fired(struct hv_tcp_conn *conn)

@@ -3,6 +3,10 @@
 
 #include <netinet/tcp.h>
 
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
+#endif
+
 static int set(struct haven_socket *socket, int level, int option, int value)
 {
 	return haven_setsockopt(socket, level, option, &value, sizeof(value));
@@ -125,6 +129,54 @@ static void test_read_only(void **state)
 	assert_int_equal(set(socket, IPPROTO_IPV6, IPV6_V6ONLY, 1), -EINVAL);
 }
 
+/* What is larger than an int: cut to the caller's buffer. */
+static void test_info(void **state)
+{
+	struct haven_socket *socket = make(AF_INET6, SOCK_STREAM);
+	struct haven_socket *datagram = make(AF_INET6, SOCK_DGRAM);
+	struct sockaddr_in6 any = in6(0, 8080), peer = in6(2, 80);
+	struct tcp_info info;
+	uint32_t memory[20];
+	socklen_t length = sizeof(info);
+
+	(void)state;
+	assert_int_equal(haven_getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+	assert_int_equal(length, sizeof(info)); /* that of the C library is an old one */
+	assert_int_equal(info.tcpi_state, TCP_CLOSE);
+	assert_int_equal(haven_bind(socket, (struct sockaddr *)&any, sizeof(any)), 0);
+	assert_int_equal(haven_listen(socket, 3), 0);
+	assert_int_equal(haven_getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+	assert_int_equal(info.tcpi_state, TCP_LISTEN);
+	assert_int_equal(info.tcpi_sacked, 3);
+	length = 1;
+	assert_int_equal(haven_getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+	assert_int_equal(length, 1);
+	length = sizeof(info);
+	assert_int_equal(haven_getsockopt(socket, IPPROTO_TCP, TCP_CC_INFO, &info, &length), 0);
+	assert_int_equal(length, 0);
+	length = sizeof(memory);
+	assert_int_equal(haven_getsockopt(socket, SOL_SOCKET, SO_MEMINFO, memory, &length), 0);
+	assert_int_equal(length, 36);
+	assert_int_equal(memory[1], 1 << 20);
+	assert_int_equal(haven_setsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, sizeof(info)),
+			 -ENOPROTOOPT);
+	socket = make(AF_INET6, SOCK_STREAM);
+	assert_int_equal(haven_connect(socket, (struct sockaddr *)&peer, sizeof(peer)),
+			 -EINPROGRESS);
+	length = sizeof(info);
+	assert_int_equal(haven_getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+	assert_int_equal(info.tcpi_state, TCP_SYN_SENT);
+	length = sizeof(memory);
+	assert_int_equal(haven_getsockopt(socket, SOL_SOCKET, SO_MEMINFO, memory, &length), 0);
+	assert_int_equal(memory[0], 0);
+	assert_int_equal(haven_getsockopt(datagram, SOL_SOCKET, SO_MEMINFO, memory, &length),
+			 0);
+	assert_true(memory[1] > 2000);
+	length = sizeof(info);
+	assert_int_equal(haven_getsockopt(datagram, IPPROTO_TCP, TCP_INFO, &info, &length),
+			 -ENOPROTOOPT);
+}
+
 static void test_datagram(void **state)
 {
 	struct haven_socket *socket = make(AF_INET, SOCK_DGRAM);
@@ -173,6 +225,7 @@ int main(void)
 		FIXTURE_TEST(test_given_to_connection),
 		FIXTURE_TEST(test_linger),
 		FIXTURE_TEST(test_read_only),
+		FIXTURE_TEST(test_info),
 		FIXTURE_TEST(test_datagram),
 		FIXTURE_TEST(test_unknown),
 	};
