@@ -17,6 +17,7 @@
 
 struct hv_tcp_conn; /* a connection, any state but LISTEN and TIME-WAIT */
 struct hv_tcp_listener;
+struct hv_tcp_congestion_ops; /* tcp/tcp_congestion.h */
 struct haven_request; /* a held connection request; tcp/tcp_request.c implements haven_request_* on it, public
 			 * wrappers that need a socket are in socket/ */
 
@@ -26,6 +27,7 @@ struct hv_tcp_config {
 	uint32_t max_connections, max_time_wait, max_requests;
 	uint32_t send_buffer_bytes, receive_buffer_bytes;
 	uint64_t time_wait_ns;
+	const struct hv_tcp_congestion_ops *congestion; /* of new connections; NULL: CUBIC */
 };
 
 /* Up-calls, set by socket/. owner is what hv_tcp_set_owner() gave; NULL owners are not called. */

@@ -100,12 +100,11 @@ bool hv_tcp_window_update(struct hv_tcp_conn *conn, const struct hv_desc *d)
 /* RFC 6582 section 3.2, step 2. */
 static void enter_recovery(struct hv_tcp_conn *conn)
 {
+	hv_tcp_congestion_reduce(conn, hv_tcp_flight(conn));
 	conn->in_recovery = true;
 	conn->recover = conn->snd_max;
-	conn->ssthresh = conn->congestion->after_loss(conn, hv_tcp_flight(conn));
 	hv_tcp_retransmit(conn);
 	conn->cwnd = conn->ssthresh + DUP_ACK_THRESHOLD * conn->mss;
-	conn->cwnd_acked = 0;
 }
 
 static void duplicate_ack(struct hv_tcp_conn *conn)
@@ -201,8 +200,7 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	} else {
 		hv_tcp_count_delivered(conn, acked);
 		conn->dup_acks = 0;
-		if (conn->cwnd_limited || conn->loss_recovery)
-			conn->congestion->acked(conn, acked);
+		hv_tcp_congestion_acked(conn, acked);
 	}
 	if (!conn->in_recovery && hv_seq_geq(ack, conn->recover)) {
 		conn->loss_recovery = false;

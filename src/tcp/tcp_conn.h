@@ -151,18 +151,18 @@ struct hv_tcp_conn {
 	bool force_send : 1; /* the persist timer fired: send what Nagle, SWS or cork held back */
 	bool in_recovery : 1;	/* RFC 6582 fast recovery */
 	bool loss_recovery : 1; /* after a time-out, until `recover` is acknowledged */
-	bool cwnd_limited : 1; /* the congestion window, nothing else, stopped the last flush */
+	bool cwnd_limited : 1; /* the congestion window, nothing else, held back in this round trip */
 	bool timing : 1;       /* rtt_seq is being timed */
-	bool timestamps : 1;   /* RFC 7323 agreed upon */
-	bool wscale_ok : 1;    /* window scaling agreed upon */
-	bool sack_ok : 1;      /* RFC 2018 agreed upon */
-	bool no_delay : 1;     /* TCP_NODELAY */
-	bool cork : 1;	       /* TCP_CORK */
-	bool more : 1;	       /* the last commit said that more follows */
-	bool want_write : 1;   /* the owner met a full ring */
-	bool keepalive : 1;    /* SO_KEEPALIVE */
-	bool linger : 1;       /* SO_LINGER with linger_s */
-	bool send_fixed : 1;   /* SO_SNDBUF was set: no tuning */
+	bool timestamps : 1;	/* RFC 7323 agreed upon */
+	bool wscale_ok : 1;	/* window scaling agreed upon */
+	bool sack_ok : 1;	/* RFC 2018 agreed upon */
+	bool no_delay : 1;	/* TCP_NODELAY */
+	bool cork : 1;		/* TCP_CORK */
+	bool more : 1;		/* the last commit said that more follows */
+	bool want_write : 1;	/* the owner met a full ring */
+	bool keepalive : 1;	/* SO_KEEPALIVE */
+	bool linger : 1;	/* SO_LINGER with linger_s */
+	bool send_fixed : 1;	/* SO_SNDBUF was set: no tuning */
 	bool receive_fixed : 1; /* SO_RCVBUF was set: no tuning */
 	bool all_sent : 1;	/* HAVEN_EVENT_SENT holds */
 	uint8_t waits_for : 2;	/* enum hv_tcp_wait */
@@ -218,6 +218,13 @@ struct hv_tcp_conn {
 	uint32_t cwnd, ssthresh;
 	uint32_t cwnd_acked; /* bytes acknowledged since cwnd last grew (RFC 3465) */
 	uint32_t recover;    /* snd_max when loss was found (RFC 6582, 6675) */
+	uint32_t prior_cwnd,
+		prior_ssthresh;	      /* before the last reduction; cwnd 0: none to undo */
+	uint64_t congestion_state[5]; /* of the algorithm; zero at the start */
+	/* Use of the window (RFC 2861, 7661), bytes in flight: in this round trip, and since it was last full. */
+	uint32_t usage_round, usage_max;
+	uint32_t usage_end; /* snd_nxt when the round trip began */
+	uint32_t usage_ms;  /* when the window was last full, or judged */
 
 	/* Loss recovery with SACK: tcp_scoreboard.c, RFC 8985, RFC 6937. */
 	struct hv_tcp_sent *sent_first, *sent_last;	 /* what is under way, by sequence */

@@ -5,6 +5,7 @@
  */
 #include "tcp/tcp_rack.h"
 
+#include "tcp/tcp_congestion.h"
 #include "tcp/tcp_timer.h"
 
 enum {
@@ -29,6 +30,7 @@ void hv_tcp_rack_delivered(struct hv_tcp_conn *conn, const struct hv_tcp_sent *s
 	} else {
 		if (!conn->min_rtt_ns || rtt_ns < conn->min_rtt_ns)
 			conn->min_rtt_ns = rtt_ns ? rtt_ns : 1;
+		hv_tcp_congestion_rtt(conn, rtt_ns);
 		/* Sent once, and later ones were here before it: step 3. */
 		if (conn->rack_any && hv_seq_lt(sent->end, conn->rack_highest)) {
 			conn->reordering = true;

@@ -11,13 +11,12 @@
 
 static void enter_recovery(struct hv_tcp_conn *conn)
 {
-	conn->in_recovery = true;
 	conn->recover = conn->snd_max;
 	conn->recover_flight = conn->snd_nxt - conn->snd_una;
-	conn->ssthresh = conn->congestion->after_loss(conn, conn->recover_flight);
+	hv_tcp_congestion_reduce(conn, conn->recover_flight);
+	conn->in_recovery = true;
 	conn->prr_delivered = 0;
 	conn->prr_out = 0;
-	conn->cwnd_acked = 0;
 }
 
 /* RFC 6937 section 3, with the slow start reduction bound. */
@@ -62,7 +61,7 @@ static void tail_probe_answered(struct hv_tcp_conn *conn, bool duplicate)
 	conn->tail_out = false;
 	if (conn->in_recovery || conn->loss_recovery)
 		return;
-	conn->ssthresh = conn->congestion->after_loss(conn, conn->cwnd);
+	hv_tcp_congestion_reduce(conn, conn->cwnd);
 	conn->cwnd = conn->ssthresh;
 }
 
@@ -94,8 +93,8 @@ void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *opti
 		enter_recovery(conn);
 	if (conn->in_recovery)
 		reduce(conn, delivered);
-	else if (acked && (conn->cwnd_limited || conn->loss_recovery))
-		conn->congestion->acked(conn, acked);
+	else if (acked)
+		hv_tcp_congestion_acked(conn, acked);
 	if (delivered || found)
 		hv_tcp_mark(conn);
 }

@@ -19,6 +19,7 @@ struct grant {
 	uint32_t size;
 	bool fin;
 	bool window_closed; /* the peer's window, nothing else, is in the way */
+	bool cwnd_limited;  /* the congestion window is */
 };
 
 /* Payload of the largest packet: 64 KiB with all headers, in whole segments. */
@@ -36,6 +37,8 @@ static uint32_t congestion_room(const struct hv_tcp_conn *conn)
 {
 	uint32_t window = conn->cwnd, flight = hv_tcp_flight(conn);
 
+	if (hv_tcp_congestion_is_off(conn))
+		return HV_TCP_CWND_MAX;
 	/* Limited transmit, RFC 3042: new data for the first two duplicate ACKs. */
 	if (!conn->sack_ok && !conn->in_recovery && conn->dup_acks > 0 && conn->dup_acks < 3)
 		window += conn->dup_acks * (uint32_t)conn->mss;
@@ -73,7 +76,7 @@ static bool small_may_go(const struct hv_tcp_conn *conn)
 	return hv_seq_leq(conn->snd_small, conn->snd_una);
 }
 
-static struct grant next_grant(struct hv_tcp_conn *conn)
+static struct grant next_grant(const struct hv_tcp_conn *conn)
 {
 	uint32_t end = hv_tcp_send_end(conn);
 	uint32_t unsent = hv_seq_gt(end, conn->snd_nxt) ? end - conn->snd_nxt : 0;
@@ -81,7 +84,7 @@ static struct grant next_grant(struct hv_tcp_conn *conn)
 	uint32_t size = unsent, most = packet_payload_max(conn), part;
 	struct grant grant = {0};
 
-	conn->cwnd_limited |= unsent > congestion && congestion <= peer;
+	grant.cwnd_limited = unsent > congestion && congestion <= peer;
 	size = size > peer ? peer : size;
 	size = size > congestion ? congestion : size;
 	size = size > most ? most : size;
@@ -181,6 +184,7 @@ static int send_lost(struct hv_tcp_conn *conn)
 /* Returns false when the link would take no more. */
 static bool send_data(struct hv_tcp_conn *conn)
 {
+	bool limited = false;
 	struct grant grant;
 
 	if (conn->lost_bytes) {
@@ -188,19 +192,19 @@ static bool send_data(struct hv_tcp_conn *conn)
 
 		if (status < 0 && !send_failed(conn, status))
 			return status != -EAGAIN;
-		if (conn->lost_bytes)
+		if (conn->lost_bytes) {
+			hv_tcp_congestion_sent(conn, true);
 			return true; /* the congestion window is full of it */
+		}
 	}
-	/* Idle for an RTO, and something to say now. */
-	if (conn->snd_una == conn->snd_max && conn->send.used &&
-	    hv_tcp_now(conn) - conn->progress_ns > conn->rto_ns)
-		conn->congestion->idle(conn);
-	conn->cwnd_limited = false;
+	if (conn->snd_una == conn->snd_max && conn->send.used)
+		hv_tcp_congestion_resume(conn);
 	for (;;) {
 		uint8_t flags = HV_TCP_ACK;
 		int status;
 
 		grant = next_grant(conn);
+		limited |= grant.cwnd_limited;
 		if (!grant.size && !grant.fin)
 			break;
 		if (conn->snd_nxt + grant.size == hv_tcp_send_end(conn))
@@ -219,6 +223,7 @@ static bool send_data(struct hv_tcp_conn *conn)
 		}
 	}
 	conn->force_send = false;
+	hv_tcp_congestion_sent(conn, limited);
 	if (conn->snd_una == conn->snd_nxt && hv_seq_gt(hv_tcp_send_end(conn), conn->snd_nxt))
 		hv_tcp_arm_persist(conn, grant.window_closed ? conn->rto_ns << conn->backoff
 							     : OVERRIDE_NS);

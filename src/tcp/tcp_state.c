@@ -71,9 +71,7 @@ void hv_tcp_established(struct hv_tcp_conn *conn)
 	conn->timing = false;
 	hv_tcp_disarm(conn, HV_TCP_DEADLINE_RETRANSMIT);
 	hv_tcp_mss_update(conn);
-	conn->congestion->start(conn);
-	if (syn_lost)
-		conn->cwnd = conn->mss; /* RFC 5681 section 3.1 */
+	hv_tcp_congestion_start(conn, syn_lost);
 	hv_tcp_count_start(conn);
 	hv_tcp_arm_keepalive(conn);
 	hv_tcp_notify(conn, HAVEN_EVENT_CONNECTED | HAVEN_EVENT_WRITABLE);

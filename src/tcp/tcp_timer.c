@@ -151,12 +151,7 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 		hv_tcp_send_probe(conn);
 		return;
 	} else {
-		if (conn->retries == 1) /* the first time for this data: equation (4) */
-			conn->ssthresh =
-				conn->congestion->after_loss(conn,
-							     conn->snd_max - conn->snd_una);
-		conn->cwnd = conn->mss; /* the loss window */
-		conn->cwnd_acked = 0;
+		hv_tcp_congestion_timed_out(conn, conn->retries > 1);
 		conn->recover = conn->snd_max;
 		conn->loss_recovery = true;
 		conn->in_recovery = false;

@@ -160,19 +160,6 @@ static void test_not_limited(void **state)
 	assert_int_equal(s->conn->cwnd, 10000);
 }
 
-/* After an idle RTO the window is not sent in one burst: RFC 5681 section 4.1. */
-static void test_idle(void **state)
-{
-	struct script *s = *state;
-
-	script_accept(s);
-	s->conn->cwnd = 60000;
-	script_wait_ms(s, 500);
-	send_now(s, 50000);
-	script_out(s, FLAGS_A, 1, 1, 10000);
-	script_quiet(s);
-}
-
 static void test_round_trip(void **state)
 {
 	struct script *s = *state;
@@ -309,7 +296,6 @@ int main(void)
 		SCRIPT_TEST(test_not_duplicate),
 		SCRIPT_TEST(test_congestion_avoidance),
 		SCRIPT_TEST(test_not_limited),
-		SCRIPT_TEST(test_idle),
 		SCRIPT_TEST(test_round_trip),
 		SCRIPT_TEST(test_karn),
 		SCRIPT_TEST(test_timestamps_measure),
