@@ -4,7 +4,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 20
 
 .NOTPARALLEL:
-.PHONY: all demo check install bench fuzz format lint deps clean
+.PHONY: all demo check install bench fuzz packetdrill format lint deps clean
 
 all:
 	@tools/build plain
@@ -33,6 +33,11 @@ bench:
 fuzz:
 	@tools/install-deps build fuzz
 	@tools/fuzz --seconds $(FUZZ_SECONDS)
+
+# packetdrill's own program and a folder of its scripts: doc/tcp.md
+packetdrill:
+	@tools/build plain -Dtests=enabled
+	@tests/packetdrill/run $(PACKETDRILL) $(SCRIPTS)
 
 format:
 	@tools/install-deps lint

@@ -1,0 +1,202 @@
+/*
+ * Options and flags of descriptors. Most go to the library as they are; here is what Linux does on top of a stack
+ * (doubling of buffer sizes, accounting of memory), and what concerns the descriptor alone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "adapter.h"
+
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
+#endif
+#ifndef SIOCINQ
+#define SIOCINQ FIONREAD
+#endif
+#ifndef SIOCOUTQ
+#define SIOCOUTQ TIOCOUTQ
+#endif
+
+/* SO_MEMINFO's values, as linux/sock_diag.h numbers them. */
+enum { MEMINFO_RCVBUF = 1, MEMINFO_SNDBUF = 3, MEMINFO_QUEUED = 5, MEMINFO_COUNT = 9 };
+
+int call_fcntl(void *userdata, int fd, int command, ...)
+{
+	struct adapter *adapter = userdata;
+	struct descriptor *descriptor;
+	int status = 0, value;
+	va_list list;
+
+	va_start(list, command);
+	value = command == F_SETFL || command == F_SETFD ? va_arg(list, int) : 0;
+	va_end(list);
+	pthread_mutex_lock(&adapter->lock);
+	descriptor = descriptor_find(adapter, fd);
+	if (!descriptor)
+		status = -EBADF;
+	else if (command == F_GETFL)
+		status = descriptor->flags;
+	else if (command == F_SETFL)
+		descriptor->flags = O_RDWR | (value & O_NONBLOCK);
+	else if (command != F_GETFD && command != F_SETFD)
+		status = -EINVAL;
+	pthread_mutex_unlock(&adapter->lock);
+	return (int)adapter_result(status);
+}
+
+int call_ioctl(void *userdata, int fd, unsigned long request, ...)
+{
+	struct adapter *adapter = userdata;
+	struct descriptor *descriptor;
+	struct iovec slices[2];
+	int status = 0, *value;
+	va_list list;
+
+	va_start(list, request);
+	value = va_arg(list, int *);
+	va_end(list);
+	pthread_mutex_lock(&adapter->lock);
+	descriptor = descriptor_socket(adapter, fd);
+	if (!descriptor)
+		status = -errno;
+	else if (request == SIOCINQ)
+		*value = (int)haven_recv_peek(descriptor->socket, slices);
+	else if (request == SIOCOUTQ)
+		*value = (int)haven_send_queued(descriptor->socket);
+	else if (request == FIONBIO)
+		descriptor->flags = O_RDWR | (*value ? O_NONBLOCK : 0);
+	else
+		status = -ENOTTY;
+	pthread_mutex_unlock(&adapter->lock);
+	return (int)adapter_result(status);
+}
+
+/* --- getsockopt --------------------------------------------------------------------------- */
+
+static int get_int(struct haven_socket *socket, int level, int option)
+{
+	int value = 0;
+	socklen_t length = sizeof(value);
+
+	return haven_getsockopt(socket, level, option, &value, &length) < 0 ? 0 : value;
+}
+
+static int get_memory(const struct descriptor *descriptor, void *value, socklen_t *length)
+{
+	uint32_t numbers[MEMINFO_COUNT] = {0};
+
+	numbers[MEMINFO_RCVBUF] = (uint32_t)get_int(descriptor->socket, SOL_SOCKET, SO_RCVBUF);
+	numbers[MEMINFO_SNDBUF] = (uint32_t)get_int(descriptor->socket, SOL_SOCKET, SO_SNDBUF);
+	numbers[MEMINFO_QUEUED] = (uint32_t)haven_send_queued(descriptor->socket);
+	if (*length > sizeof(numbers))
+		*length = sizeof(numbers);
+	memcpy(value, numbers, *length);
+	return 0;
+}
+
+/* Returns 1 when the option is not the descriptor's own. */
+static int get_own(struct descriptor *descriptor, int level, int option, void *value,
+		   socklen_t *length)
+{
+	int number;
+
+	if (level == SOL_SOCKET && option == SO_MEMINFO)
+		return get_memory(descriptor, value, length);
+	if (level == IPPROTO_TCP && option == TCP_CC_INFO) {
+		*length = 0; /* neither CUBIC nor NewReno tells more */
+		return 0;
+	}
+	if (level == SOL_SOCKET && option == SO_ZEROCOPY)
+		number = descriptor->zero_copy;
+	else if (level == IPPROTO_TCP && option == TCP_INQ)
+		number = descriptor->tell_queued;
+	else
+		return 1;
+	if (*length > sizeof(number))
+		*length = sizeof(number);
+	memcpy(value, &number, *length);
+	return 0;
+}
+
+int call_getsockopt(void *userdata, int fd, int level, int option, void *value,
+		    socklen_t *length)
+{
+	struct adapter *adapter = userdata;
+	struct descriptor *descriptor;
+	int status;
+
+	pthread_mutex_lock(&adapter->lock);
+	descriptor = descriptor_socket(adapter, fd);
+	status = descriptor ? get_own(descriptor, level, option, value, length) : -errno;
+	if (status > 0)
+		status = haven_getsockopt(descriptor->socket, level, option, value, length);
+	pthread_mutex_unlock(&adapter->lock);
+	return (int)adapter_result(status);
+}
+
+/* --- setsockopt --------------------------------------------------------------------------- */
+
+/* Returns 1 when the option is not the descriptor's own. */
+static int set_own(struct descriptor *descriptor, int level, int option, int number)
+{
+	if (level == SOL_SOCKET && option == SO_ZEROCOPY) {
+		descriptor->zero_copy = number != 0;
+		return 0;
+	}
+	if (level == IPPROTO_TCP && option == TCP_INQ) {
+		if (number != 0 && number != 1)
+			return -EINVAL;
+		descriptor->tell_queued = number != 0;
+		return 0;
+	}
+	return 1;
+}
+
+static int set_option(struct haven_socket *socket, int level, int option, const void *value,
+		      socklen_t length)
+{
+	int number = 0;
+
+	/* An option of IP may be one byte long. */
+	if (level == IPPROTO_IP && length == 1) {
+		number = *(const uint8_t *)value;
+		value = &number;
+		length = sizeof(number);
+	} else if (level == SOL_SOCKET && (option == SO_SNDBUF || option == SO_RCVBUF) &&
+		   length >= sizeof(number)) {
+		memcpy(&number, value, sizeof(number));
+		number = number > 1 << 29 ? 1 << 30 : number * 2; /* Linux doubles it */
+		value = &number;
+	}
+	return haven_setsockopt(socket, level, option, value, length);
+}
+
+int call_setsockopt(void *userdata, int fd, int level, int option, const void *value,
+		    socklen_t length)
+{
+	struct adapter *adapter = userdata;
+	struct descriptor *descriptor;
+	int status, number = 0;
+
+	if (value && length >= sizeof(number))
+		memcpy(&number, value, sizeof(number));
+	pthread_mutex_lock(&adapter->lock);
+	descriptor = descriptor_socket(adapter, fd);
+	if (!descriptor)
+		status = -errno;
+	else if (!value)
+		status = -EFAULT;
+	else
+		status = set_own(descriptor, level, option, number);
+	if (status > 0) {
+		status = set_option(descriptor->socket, level, option, value, length);
+		adapter_turn(adapter);
+	}
+	pthread_mutex_unlock(&adapter->lock);
+	return (int)adapter_result(status);
+}
