@@ -179,6 +179,7 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 {
 	bool fin = conn->fin_sent && ack == hv_tcp_send_end(conn) + 1;
 	uint32_t acked = ack - conn->snd_una;
+	struct hv_tcp_delivery delivery = {0};
 
 	measure(conn, ack, options);
 	if (conn->backoff > BACKOFF_KEPT)
@@ -193,7 +194,7 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	conn->soft_error = 0;
 	conn->progress_ns = hv_tcp_now(conn);
 	if (conn->sack_ok) {
-		hv_tcp_sack_ack(conn, options, acked);
+		hv_tcp_sack_ack(conn, options, acked, &delivery);
 	} else if (conn->in_recovery) {
 		hv_tcp_count_delivered(conn, acked);
 		recovery_ack(conn, acked);
@@ -219,6 +220,15 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 		hv_tcp_fin_acked(conn);
 }
 
+/* It acknowledges no more than before. */
+static void sack_only(struct hv_tcp_conn *conn, const struct hv_tcp_options *options)
+{
+	struct hv_tcp_delivery delivery = {0};
+
+	if (options->sack_count || conn->tail_out)
+		hv_tcp_sack_ack(conn, options, 0, &delivery);
+}
+
 enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct hv_desc *d,
 					const struct hv_tcp_options *options)
 {
@@ -242,8 +252,7 @@ enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct h
 	if (window_changed)
 		hv_tcp_mark(conn);
 	if (conn->sack_ok) {
-		if (options->sack_count)
-			hv_tcp_sack_ack(conn, options, 0);
+		sack_only(conn, options);
 		return HV_TCP_ACK_OK;
 	}
 	if (window_changed)

@@ -90,7 +90,7 @@ static void detach(struct hv_tcp_conn *conn)
 	hv_timer_cancel(&core->wheel, &conn->timer);
 	memset(conn->deadlines, 0, sizeof(conn->deadlines));
 	hv_tcp_reassembly_clear(conn);
-	hv_tcp_sent_clear(conn);
+	hv_tcp_sent_finish(conn);
 	hv_ring_finish(&conn->send, core);
 	conn->send_syn = false;
 	conn->ack_now = false;

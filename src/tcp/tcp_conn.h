@@ -11,8 +11,8 @@
  *      the connection (hv_tcp_mark), and hv_tcp_flush() sends, once for a whole batch: data in
  *      segments of up to 64 KiB whose bytes are borrowed from the send ring (tcp_send.c), else
  *      one ACK for all that came in, at once or after a delay.
- * Loss: with SACK, each packet that is under way has a record (tcp_scoreboard.c), RACK says which are lost
- *      (tcp_rack.c), and the window follows PRR (tcp_sack.c). Without SACK it is NewReno by duplicate ACKs (tcp_ack.c),
+ * Loss: with SACK, each packet that is under way has a record (tcp_scoreboard.c, found by tcp_sent_tree.c), RACK says
+ *      which are lost (tcp_rack.c), and the window follows PRR (tcp_sack.c). Without SACK it is NewReno by duplicate ACKs (tcp_ack.c),
  *      and a time-out takes SND.NXT back to SND.UNA.
  * Time: one timer for each connection with several deadlines (tcp_timer.c).
  *
@@ -27,7 +27,7 @@
  *
  * Memory
  * ------
- * An idle connection is this struct and nothing else: rings get memory with the first byte, and
+ * An idle connection is this struct and nothing else: rings and the scoreboard get memory with the first byte, and
  * lose it when they have been empty for a while (HV_TCP_DEADLINE_TRIM).
  */
 #ifndef HV_TCP_CONN_H
@@ -69,8 +69,8 @@ enum hv_tcp_deadline {
 };
 
 struct hv_tcp_congestion_ops;
-struct hv_tcp_sent;  /* tcp_scoreboard.h */
-struct hv_tcp_block; /* tcp_reassembly.c */
+struct hv_tcp_flight; /* tcp_scoreboard.h */
+struct hv_tcp_block;  /* tcp_reassembly.c */
 
 enum {
 	HV_TCP_MSS_DEFAULT_V4 = 536,  /* RFC 9293 section 3.7.1 MUST-15 */
@@ -226,22 +226,19 @@ struct hv_tcp_conn {
 	uint32_t usage_end; /* snd_nxt when the round trip began */
 	uint32_t usage_ms;  /* when the window was last full, or judged */
 
-	/* Loss recovery with SACK: tcp_scoreboard.c, RFC 8985, RFC 6937. */
-	struct hv_tcp_sent *sent_first, *sent_last;	 /* what is under way, by sequence */
-	uint32_t sacked_bytes, lost_bytes;		 /* of it */
-	uint32_t recover_flight, prr_delivered, prr_out; /* RFC 6937: bytes */
-	uint32_t rack_end, rack_highest; /* of what arrived: the last one sent; the highest */
-	uint32_t rack_round;		 /* a D-SACK counts once until this is acknowledged */
-	uint64_t rack_time_ns, rack_rtt_ns; /* when that last one was sent; how long it took */
-	uint64_t min_rtt_ns;		    /* 0: not measured yet */
+	/* Loss recovery with SACK: tcp_scoreboard.c, RFC 8985, RFC 9937. */
+	struct hv_tcp_flight *flight; /* what is under way; NULL when nothing was for a while */
+	uint32_t sacked_bytes, lost_bytes; /* of it */
+	uint32_t sacked_segments;
+	uint32_t rack_round; /* a D-SACK counts once until this is acknowledged */
+	uint64_t min_rtt_ns; /* 0: not measured yet */
 	uint8_t rack_multiplier,
 		rack_persist; /* section 6.2.1: quarters of min_rtt_ns beyond one */
-	uint32_t sent_count;  /* records: bounded, as a peer can cut them by SACK blocks */
-	bool tail_armed; /* DEADLINE_RETRANSMIT is a tail loss probe (RFC 8985 section 7) */
-	bool tail_out; /* one was sent; the next one must wait until tail_end is acknowledged */
-	bool tail_again; /* it was old data */
+	bool reordering : 1;  /* anything was ever out of order */
+	bool tail_armed : 1; /* DEADLINE_RETRANSMIT is a tail loss probe (RFC 8985 section 7) */
+	bool tail_out : 1; /* one was sent; the next one must wait until tail_end is acknowledged */
+	bool tail_again : 1; /* it was old data */
 	uint32_t tail_end;
-	bool rack_any, reordering; /* anything arrived yet; anything was ever out of order */
 
 	/* RFC 6298. */
 	uint32_t rtt_seq; /* the ACK of this ends the timing */

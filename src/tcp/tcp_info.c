@@ -167,7 +167,8 @@ static void fill_flight(const struct hv_tcp_conn *conn, struct hv_tcp_info *info
 		info->retrans = conn->retries != 0;
 		return;
 	}
-	for (const struct hv_tcp_sent *sent = conn->sent_first; sent; sent = sent->next)
+	for (const struct hv_tcp_sent *sent = conn->flight ? conn->flight->first : NULL; sent;
+	     sent = sent->next)
 		if (sent->again && !sent->sacked && !sent->lost)
 			retrans += sent->end - sent->seq;
 	info->unacked = hv_tcp_segments(conn, conn->snd_max - conn->snd_una);

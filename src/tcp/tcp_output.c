@@ -143,7 +143,6 @@ static void note_sent(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uin
 		conn->snd_small = end;
 	if (conn->sack_ok && !(flags & HV_TCP_SYN)) {
 		hv_tcp_sent_note(conn, seq, end);
-		conn->prr_out += size;
 	}
 	if (seq == conn->snd_nxt)
 		conn->snd_nxt = end;
@@ -210,10 +209,15 @@ int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8
 		.traffic_class = conn->traffic_class,
 		.dont_fragment = true, /* RFC 1191: path MTU discovery */
 	};
+	bool recorded = conn->sack_ok && !(flags & HV_TCP_SYN) && (size || flags & HV_TCP_FIN);
 	int status;
 
 	if (!packet)
 		return -ENOMEM;
+	if (recorded && !hv_tcp_sent_reserve(conn, seq)) {
+		hv_packet_free(hv_tcp_core(conn), packet);
+		return -ENOMEM;
+	}
 	leave_checksum(packet, &tx.src, &tx.dst);
 	status = hv_ip_output(conn->tcp->ip, &tx, packet);
 	if (status == -EAGAIN || status == -ENOMEM || status == -EMSGSIZE)

@@ -1,6 +1,6 @@
 /*
  * Loss recovery with SACK: RACK says what is lost (tcp_rack.c), the window during recovery follows
- * proportional rate reduction (RFC 6937), and what is lost goes before new data (tcp_send.c).
+ * proportional rate reduction (RFC 9937), and what is lost goes before new data (tcp_send.c).
  */
 #include "tcp/tcp_sack.h"
 
@@ -9,103 +9,123 @@
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_send.h"
 
-static void enter_recovery(struct hv_tcp_conn *conn)
+/* RFC 9937 section 6.1. */
+static void enter_recovery(struct hv_tcp_conn *conn, uint32_t delivered)
 {
+	uint32_t outstanding = conn->snd_nxt - conn->snd_una;
+
 	conn->recover = conn->snd_max;
-	conn->recover_flight = conn->snd_nxt - conn->snd_una;
-	hv_tcp_congestion_reduce(conn, conn->recover_flight);
+	/* What was SACKed by earlier ACKs is not delivered during recovery. */
+	conn->flight->recover_bytes = outstanding - conn->sacked_bytes + delivered;
+	hv_tcp_congestion_reduce(conn, outstanding);
 	conn->in_recovery = true;
-	conn->prr_delivered = 0;
-	conn->prr_out = 0;
+	conn->flight->prr_delivered = 0;
+	conn->flight->prr_out = 0;
 }
 
-/* RFC 6937 section 3, with the slow start reduction bound. */
-static void reduce(struct hv_tcp_conn *conn, uint32_t delivered)
+/* RFC 9937 section 6.2. safe: more was acknowledged, and no further loss showed. */
+static void reduce(struct hv_tcp_conn *conn, uint32_t delivered, bool safe)
 {
-	uint32_t pipe = hv_tcp_flight(conn), count = 0;
+	uint32_t pipe = hv_tcp_flight(conn), count, sent = conn->flight->prr_out;
 
-	conn->prr_delivered += delivered;
+	if (hv_tcp_congestion_is_off(conn))
+		return;
+	conn->flight->prr_delivered += delivered;
 	if (pipe > conn->ssthresh) {
-		uint64_t share = (uint64_t)conn->prr_delivered * conn->ssthresh;
-		uint32_t flight = conn->recover_flight ? conn->recover_flight : 1;
+		uint64_t share = (uint64_t)conn->flight->prr_delivered * conn->ssthresh;
+		uint32_t flight = conn->flight->recover_bytes ? conn->flight->recover_bytes : 1;
 		uint32_t due = (uint32_t)((share + flight - 1) / flight);
 
-		count = due > conn->prr_out ? due - conn->prr_out : 0;
+		count = due > sent ? due - sent : 0;
 	} else {
-		uint32_t limit = conn->prr_delivered > conn->prr_out
-					 ? conn->prr_delivered - conn->prr_out
-					 : 0;
-
-		limit = (limit > delivered ? limit : delivered) + conn->mss;
-		count = conn->ssthresh - pipe < limit ? conn->ssthresh - pipe : limit;
+		/* Packet conservation; while it goes well, slow start. */
+		count = conn->flight->prr_delivered > sent ? conn->flight->prr_delivered - sent
+							   : 0;
+		if (count < delivered)
+			count = delivered;
+		if (safe)
+			count += conn->mss;
+		if (count > conn->ssthresh - pipe)
+			count = conn->ssthresh - pipe;
 	}
-	if (!conn->prr_out && count < conn->mss)
+	if (!sent && count < conn->mss)
 		count = conn->mss; /* the first retransmission goes at once */
 	conn->cwnd = pipe + count;
 	if (conn->cwnd < conn->mss)
 		conn->cwnd = conn->mss;
 }
 
-/*
- * RFC 8985 section 7.4: a probe that came twice was not needed, and says nothing about reordering. When what was
- * sent after it is acknowledged and no D-SACK came, it was: something was lost, and the window shrinks.
- */
-static void tail_probe_answered(struct hv_tcp_conn *conn, bool duplicate)
+/* RFC 8985 section 7.4.2: what came of the tail loss probe. Returns whether the D-SACK was about it. */
+static bool tail_probe_answered(struct hv_tcp_conn *conn, uint32_t acked,
+				const struct hv_tcp_delivery *delivery)
 {
-	if (duplicate || !conn->tail_again) {
+	bool about = delivery->duplicate && delivery->dup_right == conn->tail_end;
+
+	if (!conn->tail_out || hv_seq_lt(conn->snd_una, conn->tail_end))
+		return false;
+	if (!conn->tail_again || about || (!acked && !delivery->bytes)) {
+		/* New data, or it came twice: it was not needed, and says nothing about reordering. */
 		conn->tail_out = false;
-		return;
+		return about;
 	}
 	if (!hv_seq_gt(conn->snd_una, conn->tail_end))
-		return; /* the D-SACK may still come */
+		return false; /* the D-SACK may still come */
+	/* The probe filled a hole: something was lost. */
 	conn->tail_out = false;
 	if (conn->in_recovery || conn->loss_recovery)
-		return;
+		return false;
 	hv_tcp_congestion_reduce(conn, conn->cwnd);
 	conn->cwnd = conn->ssthresh;
+	return false;
+}
+
+static void end_recovery(struct hv_tcp_conn *conn)
+{
+	conn->in_recovery = false;
+	conn->cwnd = conn->ssthresh;
+	hv_tcp_rack_recovered(conn);
 }
 
 void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *options,
-		     uint32_t acked)
+		     uint32_t acked, struct hv_tcp_delivery *delivery)
 {
-	bool duplicate = false, found = false;
-	uint32_t delivered = 0;
+	bool found = false;
 
+	if (!conn->flight) {
+		if (acked)
+			hv_tcp_congestion_acked(conn, acked);
+		return;
+	}
 	if (acked)
-		delivered = hv_tcp_sent_acked(conn);
+		hv_tcp_sent_acked(conn, delivery);
 	if (options->sack_count)
-		delivered += hv_tcp_sent_sacked(conn, options, &duplicate);
-	hv_tcp_count_delivered(conn, delivered);
-	conn->count.duplicates += duplicate;
-	if (conn->tail_out && (duplicate || hv_seq_geq(conn->snd_una, conn->tail_end)))
-		tail_probe_answered(conn, duplicate);
-	else if (duplicate)
+		hv_tcp_sent_sacked(conn, options, delivery);
+	hv_tcp_count_delivered(conn, delivery->bytes);
+	conn->count.duplicates += delivery->duplicate;
+	if (!tail_probe_answered(conn, acked, delivery) && delivery->duplicate)
 		hv_tcp_rack_duplicate(conn);
 	/* Nothing arrived before its turn, nothing was sent again: nothing can be missing. */
 	if (conn->sacked_bytes || conn->in_recovery || conn->loss_recovery)
 		found = hv_tcp_rack_detect(conn);
-	if (conn->in_recovery && hv_seq_geq(conn->snd_una, conn->recover)) {
-		conn->in_recovery = false;
-		conn->cwnd = conn->ssthresh;
-		hv_tcp_rack_recovered(conn);
-	}
+	if (conn->in_recovery && hv_seq_geq(conn->snd_una, conn->recover))
+		end_recovery(conn);
 	if (found && !conn->in_recovery && !conn->loss_recovery)
-		enter_recovery(conn);
-	if (conn->in_recovery)
-		reduce(conn, delivered);
-	else if (acked)
+		enter_recovery(conn, delivery->bytes);
+	if (conn->in_recovery && delivery->bytes)
+		reduce(conn, delivery->bytes, acked && !found);
+	else if (!conn->in_recovery && acked)
 		hv_tcp_congestion_acked(conn, acked);
-	if (delivered || found)
+	if (delivery->bytes || found)
 		hv_tcp_mark(conn);
 }
 
 void hv_tcp_sack_reorder_fired(struct hv_tcp_conn *conn)
 {
-	if (!hv_tcp_rack_detect(conn))
+	if (!conn->flight || !hv_tcp_rack_detect(conn))
 		return;
-	if (!conn->in_recovery && !conn->loss_recovery)
-		enter_recovery(conn);
-	if (conn->in_recovery)
-		reduce(conn, 0);
+	if (!conn->in_recovery && !conn->loss_recovery) {
+		enter_recovery(conn, 0);
+		reduce(conn, 0, false);
+	}
 	hv_tcp_mark(conn);
 }

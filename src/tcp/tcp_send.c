@@ -270,12 +270,10 @@ void hv_tcp_retransmit(struct hv_tcp_conn *conn)
 
 void hv_tcp_send_again(struct hv_tcp_conn *conn)
 {
-	hv_tcp_sent_lose_all(conn);
-	if (hv_tcp_flight(conn) == 0)
-		return;
-	/* Without SACK, or where there was no memory for a record: all of it, from the beginning. */
-	hv_tcp_sent_clear(conn);
-	conn->snd_nxt = conn->snd_una;
+	if (conn->sack_ok)
+		hv_tcp_sent_lose_all(conn);
+	else
+		conn->snd_nxt = conn->snd_una; /* from the beginning */
 }
 
 void hv_tcp_send_tail_probe(struct hv_tcp_conn *conn)

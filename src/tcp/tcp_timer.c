@@ -7,6 +7,7 @@
 #include "tcp/tcp_congestion.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
+#include "tcp/tcp_rack.h"
 #include "tcp/tcp_sack.h"
 #include "tcp/tcp_send.h"
 
@@ -151,12 +152,18 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 		hv_tcp_send_probe(conn);
 		return;
 	} else {
-		hv_tcp_congestion_timed_out(conn, conn->retries > 1);
+		hv_tcp_congestion_timed_out(conn, conn->retries > 1 || conn->in_recovery);
 		conn->recover = conn->snd_max;
 		conn->loss_recovery = true;
 		conn->in_recovery = false;
 		conn->dup_acks = 0;
-		hv_tcp_send_again(conn);
+		if (conn->sack_ok)
+			hv_tcp_rack_timeout(conn);
+		else
+			conn->snd_nxt = conn->snd_una; /* all of it, from the beginning */
+		/* The loss window, beside what was sent too late to be given up. */
+		if (!hv_tcp_congestion_is_off(conn))
+			conn->cwnd += hv_tcp_flight(conn);
 		hv_tcp_mark(conn);
 	}
 	hv_tcp_arm_retransmit(conn);
@@ -193,6 +200,8 @@ static void keepalive_fired(struct hv_tcp_conn *conn)
 
 static void trim_fired(struct hv_tcp_conn *conn)
 {
+	if (conn->snd_una == conn->snd_max)
+		hv_tcp_sent_finish(conn);
 	hv_ring_trim(&conn->send, hv_tcp_core(conn));
 	hv_ring_trim(&conn->receive, hv_tcp_core(conn));
 	if (conn->send.memory || conn->receive.memory)

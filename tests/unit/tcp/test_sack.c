@@ -44,7 +44,7 @@ static uint32_t records(const struct script *s)
 {
 	uint32_t count = 0, next = s->conn->snd_una;
 
-	for (const struct hv_tcp_sent *sent = s->conn->sent_first; sent; sent = sent->next) {
+	for (const struct hv_tcp_sent *sent = s->conn->flight->first; sent; sent = sent->next) {
 		assert_int_equal(sent->seq, next); /* no gaps */
 		next = sent->end;
 		count++;
@@ -241,7 +241,7 @@ static void test_reneging(void **state)
 	script_skip(s);
 	ack(s, 3001, NULL); /* and not 11001 */
 	script_skip(s);
-	assert_true(s->conn->sent_first->sacked);
+	assert_true(s->conn->flight->first->sacked);
 	script_wait_ms(s, 300);
 	script_out(s, FLAGS_A, 3001, 1, 1000);
 	assert_int_equal(s->conn->sacked_bytes, 0);
@@ -273,7 +273,7 @@ static void test_fin_is_lost(void **state)
 	script_out(s, FLAGS_FA, 1001, 1, 500);
 	ack(s, 1502, NULL);
 	assert_state(s->conn, "FIN-WAIT-2");
-	assert_null(s->conn->sent_first);
+	assert_null(s->conn->flight->first);
 }
 
 static void test_probe(void **state)
@@ -294,7 +294,7 @@ static void test_probe(void **state)
 	script_out(s, FLAGS_PA, 1, 1, 3000);
 	assert_int_equal(records(s), 1);
 	ack(s, 3001, NULL);
-	assert_null(s->conn->sent_first);
+	assert_null(s->conn->flight->first);
 }
 
 /* No memory for a record: the stream does not stop. */
