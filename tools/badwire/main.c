@@ -6,6 +6,8 @@
  * the command's end, or a TAP's -> counters.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +33,7 @@ struct settings {
 	const char *in;	 /* the end to enter: --in */
 	const char *mtu; /* of both ends */
 	double seconds;	 /* to run for; 0: no limit */
-	bool quiet, help, version;
+	bool realtime, quiet, help, version;
 	struct wire_options wire;
 };
 
@@ -43,8 +45,10 @@ struct badwire {
 	struct wire *wire;
 	struct hv_source signals;
 	struct hv_loop_timer time_up;
-	pid_t command; /* 0: none */
-	int status;    /* what to exit with */
+	uint64_t turns, late_turns; /* for a time to send at; over a millisecond after it */
+	uint64_t latest_ns;	    /* the worst of them */
+	pid_t command;		    /* 0: none */
+	int status;		    /* what to exit with */
 	bool done;
 };
 
@@ -122,6 +126,12 @@ static bool apply_no_offload(void *settings, const char *value, char error[HV_OP
 	return ((struct settings *)settings)->wire.no_offload = true;
 }
 
+static bool apply_realtime(void *settings, const char *value, char error[HV_OPTION_ERROR])
+{
+	(void)value, (void)error;
+	return ((struct settings *)settings)->realtime = true;
+}
+
 static bool apply_quiet(void *settings, const char *value, char error[HV_OPTION_ERROR])
 {
 	(void)value, (void)error;
@@ -154,6 +164,9 @@ static const struct hv_option options[] = {
 	{'t', "time", "SECONDS", "End after this time", MODE_WIRE, apply_time},
 	{0, "no-offload", NULL, "No packets above the MTU, no checksums left to the other end",
 	 MODE_WIRE, apply_no_offload},
+	{0, "realtime", NULL,
+	 "Run before all other programs (root only): exact on a busy machine", MODE_WIRE,
+	 apply_realtime},
 	{'q', "quiet", NULL, "No counters at the end", MODE_WIRE, apply_quiet},
 	{'h', "help", NULL, "Show this help", MODE_WIRE, apply_help},
 	{0, "version", NULL, "Show the version", MODE_WIRE, apply_version},
@@ -247,6 +260,17 @@ static bool open_run(struct badwire *self, int count, char error[HV_OPTION_ERROR
 
 /* --- signals, time, and the command's end ------------------------------------------------- */
 
+static void report(const struct badwire *self)
+{
+	wire_report(self->wire, stderr);
+	if (self->late_turns)
+		fprintf(stderr,
+			"badwire: the machine is busy: %" PRIu64 " of %" PRIu64
+			" times to send were missed by over 1 ms, the worst by %.1f ms\n",
+			self->late_turns, self->turns,
+			(double)self->latest_ns / (double)HV_NS_PER_MS);
+}
+
 static void collect(struct badwire *self)
 {
 	int status;
@@ -271,7 +295,7 @@ static void take_signals(struct hv_source *source, uint32_t events)
 		int number = (int)info.ssi_signo;
 
 		if (number == SIGUSR1)
-			wire_report(self->wire, stderr);
+			report(self);
 		else if (number == SIGCHLD)
 			collect(self);
 		else if (!self->command)
@@ -318,6 +342,30 @@ static bool prepare_loop(struct badwire *self, char error[HV_OPTION_ERROR])
 	return result == 0;
 }
 
+/* The other programs of the machine must not stretch what is to be measured. */
+static bool run_first(char error[HV_OPTION_ERROR])
+{
+	const struct sched_param priority = {.sched_priority = 1};
+
+	/* What is started from here on is ordinary again. */
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &priority) == 0)
+		return true;
+	snprintf(error, HV_OPTION_ERROR, "--realtime: %s", strerror(errno));
+	return false;
+}
+
+static void note_lateness(struct badwire *self, uint64_t due_ns)
+{
+	uint64_t now_ns = self->loop.now_ns;
+
+	if (due_ns > now_ns)
+		return;
+	self->turns++;
+	self->late_turns += now_ns - due_ns > HV_NS_PER_MS;
+	if (now_ns - due_ns > self->latest_ns)
+		self->latest_ns = now_ns - due_ns;
+}
+
 /* Carries frames until something ends it. */
 static bool carry(struct badwire *self, char error[HV_OPTION_ERROR])
 {
@@ -330,6 +378,7 @@ static bool carry(struct badwire *self, char error[HV_OPTION_ERROR])
 			snprintf(error, HV_OPTION_ERROR, "epoll: %s", strerror(-result));
 			return false;
 		}
+		note_lateness(self, next_ns);
 		next_ns = wire_poll(self->wire);
 		hv_loop_end_turn(&self->loop);
 		if (wire_broken(self->wire) >= 0) {
@@ -356,7 +405,8 @@ static bool work(struct badwire *self, int count, char **words, char error[HV_OP
 					 : open_given(self, count, words, error);
 	bool carried;
 
-	if (!opened || !prepare_loop(self, error))
+	if (!opened || !prepare_loop(self, error) ||
+	    (self->settings.realtime && !run_first(error)))
 		return false;
 	wire->fd[0] = self->ends[0].fd;
 	wire->fd[1] = self->ends[1].fd;
@@ -375,7 +425,7 @@ static bool work(struct badwire *self, int count, char **words, char error[HV_OP
 	if (self->settings.run)
 		inside_end();
 	if (!self->settings.quiet)
-		wire_report(self->wire, stderr);
+		report(self);
 	return carried;
 }
 
