@@ -2,9 +2,10 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 20
+SEEDS ?= 1-1000000
 
 .NOTPARALLEL:
-.PHONY: all demo check install bench fuzz packetdrill format lint deps clean
+.PHONY: all demo check install bench fuzz simulate packetdrill format lint deps clean
 
 all:
 	@tools/build plain
@@ -38,6 +39,10 @@ fuzz:
 packetdrill:
 	@tools/build plain -Dtests=enabled
 	@tests/packetdrill/run $(PACKETDRILL) $(SCRIPTS)
+
+simulate:
+	@tools/install-deps build test
+	@tools/simulate $(SEEDS)
 
 format:
 	@tools/install-deps lint

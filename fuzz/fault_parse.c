@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, data, size);
 	text[size] = 0;
 	if (haven_fault_parse(text, &in, &out, &bad) == 0) {
-		if (bad || in.loss_ppm > 1000000 || in.burst_ppm > 1000000 || out.corrupt_ppm > 1000000)
+		if (bad || in.loss_ppm > 1000000 || in.burst_ppm > 1000000 ||
+		    out.corrupt_ppm > 1000000)
 			abort();
 	} else if (bad < text || bad >= text + strlen(text)) {
 		abort();

@@ -5,8 +5,10 @@
  *	simulation.c	seeds, replay, the report of a failure
  *	sim_plan.c	what a seed stands for: hosts, wires, limits, programs
  *	sim_path.c	a wire with a router in its middle, and a path MTU that changes
- *	sim_world.c	makes it, and turns it step by step
+ *	sim_make.c	makes it; hosts that vanish and come back
+ *	sim_world.c	turns it step by step
  *	sim_end.c	one end of a stream: sends, receives, checks every byte
+ *	sim_calls.c	random calls: any option with any value, any call at any time
  *	sim_flow.c	who connects to whom; listeners and forwarder
  *	sim_datagram.c	datagrams there and back
  *	sim_check.c	what must hold, during the run and when all is over
@@ -47,17 +49,23 @@ struct sim_wire_plan {
 	unsigned offloads;
 	unsigned queue_packets;
 	bool path;	       /* with a router in its middle */
+	bool narrow;	       /* whose other side has another MTU, which changes */
+	unsigned outages;      /* down and up again that often; needs a path */
 	bool fault_a, fault_b; /* a wrapper at the hub's end, at the other */
 	struct haven_fault in_a, out_a, in_b, out_b;
 };
 
 struct sim_host_plan {
-	uint32_t send_buffer, receive_buffer, max_sockets, max_time_wait, max_neighbours;
+	uint32_t send_buffer, receive_buffer, max_sockets, max_time_wait, max_neighbours,
+		max_requests;
 	uint64_t time_wait_ns;
 	int backlog;
 	bool forwarder;
 	uint32_t fail_ppm;	 /* allocations that fail, until calm_ns */
 	uint64_t limit_headroom; /* bytes beyond the first use, until calm_ns; 0: no limit */
+	uint64_t fail_nth, fail_span; /* this allocation fails, and some after it; 0: none */
+	uint64_t vanish_ns,
+		return_ns; /* gone without a word, back with no memory; SIM_NEVER: not */
 };
 
 struct sim_plan {
@@ -66,6 +74,8 @@ struct sim_plan {
 	bool v4, v6;
 	bool rude;	   /* programs abort, close early, stall for long */
 	bool trouble;	   /* memory fails, limits are met, hosts freeze, time jumps */
+	bool bursts;	   /* losses come in bursts: a connection may die of one */
+	bool caprice;	   /* programs make random calls */
 	bool strict;	   /* nothing of all that: every stream has to arrive in whole */
 	uint64_t start_ns; /* where the clock begins */
 	uint64_t calm_ns;  /* trouble ends here */
@@ -76,11 +86,12 @@ struct sim_plan {
 
 enum sim_fate {
 	SIM_OPEN,
-	SIM_CLOSED,  /* by haven_close(), all done */
-	SIM_LEFT,    /* by haven_close() in the middle, or shutdown of the receiving side */
-	SIM_ABORTED, /* by haven_abort() */
-	SIM_FAILED,  /* haven said so */
-	SIM_ORPHAN,  /* its peer was gone without a trace; given up */
+	SIM_CLOSED,   /* by haven_close(), all done */
+	SIM_LEFT,     /* by haven_close() in the middle, or shutdown of the receiving side */
+	SIM_ABORTED,  /* by haven_abort() */
+	SIM_FAILED,   /* haven said so */
+	SIM_VANISHED, /* with its host */
+	SIM_ORPHAN,   /* its peer was gone without a trace; given up */
 };
 
 enum sim_manner {
@@ -102,7 +113,8 @@ struct sim_end {
 	enum sim_manner manner;
 	int error; /* with SIM_FAILED: positive errno */
 	bool connected, eof, shut, acknowledged;
-	bool zero_copy, sink;
+	bool zero_copy, sink, sleeper;
+	bool deaf; /* it has shut down its receiving side, and goes on */
 
 	uint64_t to_send, sent;
 	uint8_t header[16]; /* received */
@@ -160,6 +172,9 @@ struct sim_path {
 	unsigned wire;
 	uint32_t mtu;	   /* of the other side */
 	uint64_t until_ns; /* it changes until then */
+	bool down;
+	unsigned outages_left;
+	uint64_t turn_ns; /* next down or up */
 	struct sim_path_end {
 		struct sim_path *path;
 		bool far;
@@ -192,7 +207,9 @@ struct sim {
 	struct sim_request requests[SIM_REQUESTS_MAX];
 	struct sim_sender senders[SIM_SENDERS_MAX];
 	struct sim_path paths[SIM_HOSTS_MAX]; /* by wire */
+	bool anybody_vanished;
 	uint64_t steps;
+	uint64_t second_ns, steps_of_second, frames_before; /* since the last count of steps */
 	uint64_t steps_here, bytes_here; /* since time or a byte moved; bytes then */
 	uint64_t progress_ns;
 	uint64_t bytes;	 /* that arrived and were right */
@@ -206,12 +223,22 @@ void sim_plan_print(const struct sim *sim);
 /* --- sim_path.c --- */
 int sim_path_make(struct sim *sim, unsigned wire, const struct haven_link_config *config,
 		  struct haven_link **out_a, struct haven_link **out_b);
+/* The far host is gone; another one is there in its place. */
+void sim_path_unplug(struct sim *sim, unsigned wire);
+int sim_path_plug(struct sim *sim, unsigned wire, const struct haven_link_config *config,
+		  struct haven_link **out);
+void sim_paths_run(struct sim *sim);
+uint64_t sim_paths_next(const struct sim *sim);
 
 /* --- sim_world.c --- */
-void sim_world_make(struct sim *sim);
 /* One step; false when nothing is due before limit_ns (the clock then stands there). */
 bool sim_world_step(struct sim *sim, uint64_t limit_ns);
+
+/* --- sim_make.c --- */
+void sim_world_make(struct sim *sim);
 void sim_world_destroy(struct sim *sim);
+void sim_hosts_run(struct sim *sim);
+uint64_t sim_hosts_next(const struct sim *sim);
 /* Addresses: host n on wire n has .2, host 0 has .1. */
 socklen_t sim_address(unsigned wire, bool hub, bool v6, uint16_t port,
 		      struct sockaddr_storage *address);
@@ -227,9 +254,15 @@ void sim_end_run(struct sim_end *end);
 void sim_end_give_up(struct sim_end *end, enum sim_fate fate);
 const char *sim_fate_name(enum sim_fate fate);
 
+/* --- sim_calls.c --- */
+/* Before it connects, or after it was accepted. */
+void sim_calls_begin(struct sim_end *end);
+/* At any time. False: the end is over. */
+bool sim_calls_run(struct sim_end *end);
+
 /* --- sim_flow.c --- */
 void sim_flows_draw(struct sim *sim);
-void sim_listeners_open(struct sim *sim);
+void sim_listeners_open(struct sim *sim, unsigned host);
 void sim_listeners_close(struct sim *sim);
 void sim_host_accept(struct sim *sim, unsigned host);
 void sim_flows_run(struct sim *sim);
@@ -237,7 +270,10 @@ uint64_t sim_flows_next(const struct sim *sim);
 void sim_forwarder_set(struct sim *sim, unsigned host);
 
 /* --- sim_datagram.c --- */
-void sim_datagrams_open(struct sim *sim);
+void sim_echoes_open(struct sim *sim, unsigned host);
+void sim_senders_open(struct sim *sim);
+/* The host is gone, with all its sockets. */
+void sim_datagrams_forget(struct sim *sim, unsigned host);
 void sim_datagrams_close(struct sim *sim);
 void sim_datagrams_run(struct sim *sim);
 uint64_t sim_datagrams_next(const struct sim *sim);
@@ -255,6 +291,8 @@ void sim_trace(const struct sim *sim, const char *format, ...)
 /* An end saw the end of the stream, or an error: is there a reason for it? */
 void sim_check_eof(const struct sim_end *end);
 void sim_check_error(const struct sim_end *end);
+/* What the stack says the peer has, the peer has. */
+void sim_check_acknowledged(const struct sim_end *end);
 /* Whether every flow is over. Ends whose peer is gone are given up after long silence. */
 bool sim_check_done(struct sim *sim);
 void sim_check_flows(const struct sim *sim);

@@ -8,6 +8,9 @@
 #include "sim.h"
 
 enum {
+	/* Progress: how long nothing may move while the network lets through and nobody pauses.
+	 * Twice the longest RTO, and what the queues of the slowest wire take. */
+	STALL_MINUTES = 6,
 	SILENCE_MINUTES = 40, /* then an end with nobody at the other side is given up */
 	CLOSING_MINUTES = 60, /* what may go on in the background after the last close */
 	SETTLE_MINUTES = 20,
@@ -150,7 +153,8 @@ static bool neighbour_was_lost(const struct sim *sim)
 {
 	for (unsigned i = 0; i < sim->plan.hosts; i++) {
 		for (unsigned r = 0; r < haven_drop_reasons(); r++) {
-			if (!strncmp(haven_drop_name(r), "neighbour", 9) &&
+			if (sim->host[i].stack &&
+			    !strncmp(haven_drop_name(r), "neighbour", 9) &&
 			    haven_drop_count(sim->host[i].stack, r))
 				return true;
 		}
@@ -173,14 +177,18 @@ static bool has_reason(const struct sim_end *end)
 {
 	const struct sim *sim = end->sim;
 	const struct sim_end *peer = peer_of(end);
-	bool peer_is_gone = peer ? peer->fate != SIM_OPEN : sim->plan.rude;
+	bool peer_is_gone =
+		peer ? peer->fate != SIM_OPEN : sim->plan.rude || sim->anybody_vanished;
 
 	switch (end->error) {
 	case ECONNRESET:
 	case EPIPE:
-		return peer_is_gone || !is_plain(end);
+		/* A server whose SYN-ACK was answered, but who never heard it, gives up with RST. */
+		return peer_is_gone || !is_plain(end) ||
+		       (!peer && (sim->plan.weather >= SIM_BAD || sim->plan.bursts));
 	case ETIMEDOUT:
-		return sim->plan.weather >= SIM_BAD || peer_is_gone || !is_plain(end);
+		return sim->plan.weather >= SIM_BAD || sim->plan.bursts || peer_is_gone ||
+		       !is_plain(end);
 	case ECONNREFUSED:
 		/* Whoever leaves before it was accepted may be forgotten by the listener. */
 		return !is_plain(end);
@@ -192,6 +200,24 @@ static bool has_reason(const struct sim_end *end)
 	default:
 		return false;
 	}
+}
+
+void sim_check_acknowledged(const struct sim_end *end)
+{
+	const struct sim_end *peer = peer_of(end);
+	struct iovec slices[2];
+	size_t queued;
+
+	if (!end->connected || !peer || peer->fate != SIM_OPEN || peer->deaf)
+		return;
+	if ((haven_socket_events(end->socket) | haven_socket_events(peer->socket)) &
+	    (HAVEN_EVENT_ERROR | HAVEN_EVENT_HANGUP))
+		return; /* broken: nothing is queued any more */
+	queued = haven_send_queued(end->socket);
+	if (end->sent - queued > peer->received + haven_recv_peek(peer->socket, slices))
+		sim_fail(end->sim,
+			 "end %ld: %" PRIu64 " bytes are acknowledged, the peer has %" PRIu64,
+			 (long)(end - end->sim->ends), end->sent - queued, peer->received);
 }
 
 static bool is_an_error(int error)
@@ -208,7 +234,7 @@ void sim_check_error(const struct sim_end *end)
 	if (!is_an_error(end->error))
 		sim_fail(sim, "end %ld fails with %d, which means nothing here",
 			 (long)(end - sim->ends), end->error);
-	if (!sim->plan.trouble && !has_reason(end))
+	if (!sim->plan.trouble && !sim->plan.caprice && !has_reason(end))
 		sim_fail(sim, "end %ld fails without a reason: %s", (long)(end - sim->ends),
 			 haven_strerror(end->error));
 }
@@ -222,6 +248,10 @@ static void check_silent(struct sim *sim, struct sim_end *end)
 
 	if (peer && peer->progress_ns > last_ns)
 		last_ns = peer->progress_ns; /* slow, and the other waits for it */
+	if (sim->plan.strict && is_plain(end) && end->connected && peer && peer->connected &&
+	    end->wake_ns == SIM_NEVER && peer->wake_ns == SIM_NEVER &&
+	    sim->now_ns - last_ns > STALL_MINUTES * SIM_MINUTE)
+		sim_fail(sim, "end %ld makes no progress", (long)(end - sim->ends));
 	if (sim->now_ns - last_ns < SILENCE_MINUTES * SIM_MINUTE)
 		return;
 	if (sim->plan.strict || (peer && peer->fate == SIM_OPEN))
@@ -271,9 +301,12 @@ void sim_check_flows(const struct sim *sim)
 	if (!sim->plan.strict)
 		return;
 	for (unsigned i = 0; i < sim->end_count; i++) {
-		const struct sim_end *end = &sim->ends[i];
+		const struct sim_end *end = &sim->ends[i], *peer = peer_of(end);
 
 		if (!is_plain(end) || end->error == EHOSTUNREACH)
+			continue;
+		/* Who has closed waits for minutes only, until a reader with a closed window goes on. */
+		if (end->sleeper || (peer && peer->sleeper))
 			continue;
 		if (end->fate != SIM_CLOSED || end->sent != end->to_send || !end->peer ||
 		    end->peer->received != end->sent)
@@ -286,6 +319,8 @@ static bool all_is_closed(const struct sim *sim)
 	for (unsigned i = 0; i < sim->plan.hosts; i++) {
 		struct haven_stats stats;
 
+		if (!sim->host[i].stack)
+			continue;
 		haven_stack_stats(sim->host[i].stack, &stats);
 		if (stats.connections || stats.time_wait || stats.requests)
 			return false;
@@ -298,6 +333,8 @@ static void check_sockets(const struct sim *sim)
 	for (unsigned i = 0; i < sim->plan.hosts; i++) {
 		struct haven_stats stats;
 
+		if (!sim->host[i].stack)
+			continue;
 		haven_stack_stats(sim->host[i].stack, &stats);
 		if (stats.sockets)
 			sim_fail(sim, "host %u: %" PRIu64 " sockets are left", i,
@@ -312,6 +349,8 @@ static void check_memory(const struct sim *sim)
 		uint64_t before = sim->host[i].memory_at_start;
 		struct haven_stats stats;
 
+		if (!sim->host[i].stack)
+			continue;
 		haven_stack_stats(sim->host[i].stack, &stats);
 		if (stats.memory_bytes > before + MEMORY_KEPT_MAX)
 			sim_fail(sim, "host %u keeps %" PRIu64 " bytes, it began with %" PRIu64,

@@ -42,15 +42,17 @@ static struct haven_socket *open_socket(struct sim *sim, unsigned host, bool v6,
 	return socket;
 }
 
-void sim_datagrams_open(struct sim *sim)
+void sim_echoes_open(struct sim *sim, unsigned host)
 {
-	for (unsigned i = 0; i < sim->plan.hosts; i++) {
-		for (int v6 = 0; v6 < 2; v6++) {
-			if (v6 ? sim->plan.v6 : sim->plan.v4)
-				sim->host[i].echo[v6] =
-					open_socket(sim, i, v6, SIM_DATAGRAM_PORT);
-		}
+	for (int v6 = 0; v6 < 2; v6++) {
+		if (v6 ? sim->plan.v6 : sim->plan.v4)
+			sim->host[host].echo[v6] =
+				open_socket(sim, host, v6, SIM_DATAGRAM_PORT);
 	}
+}
+
+void sim_senders_open(struct sim *sim)
+{
 	for (unsigned i = 0; i < sim->plan.senders; i++) {
 		struct sim_sender *sender = &sim->senders[i];
 		unsigned spoke =
@@ -80,6 +82,18 @@ void sim_datagrams_close(struct sim *sim)
 	for (unsigned i = 0; i < sim->plan.senders; i++) {
 		haven_close(sim->senders[i].socket);
 		sim->senders[i].socket = NULL;
+	}
+}
+
+void sim_datagrams_forget(struct sim *sim, unsigned host)
+{
+	for (unsigned i = 0; i < sim->plan.senders; i++) {
+		struct sim_sender *sender = &sim->senders[i];
+
+		if (sender->host != host)
+			continue;
+		sender->socket = NULL;
+		sender->to_send = sender->sent;
 	}
 }
 

@@ -8,7 +8,7 @@
 
 #include "sim.h"
 
-enum { HEADER = 16, CHUNK_MAX = 65536, STALLS_MAX = 40 };
+enum { HEADER = 16, CHUNK_MAX = 65536, STALLS_MAX = 40, SLEEPS_MAX = 3 };
 #define HEADER_MASK UINT64_C(0x5a5a1234beef8765)
 
 /* --- what is sent -------------------------------------------------------------------------- */
@@ -58,8 +58,8 @@ static void pattern(uint64_t id, uint64_t position, uint8_t *out, size_t size)
 
 const char *sim_fate_name(enum sim_fate fate)
 {
-	static const char *const names[] = {"open",    "closed", "left",
-					    "aborted", "failed", "orphan"};
+	static const char *const names[] = {"open",   "closed",	  "left",  "aborted",
+					    "failed", "vanished", "orphan"};
 
 	return names[fate];
 }
@@ -129,10 +129,16 @@ struct sim_end *sim_end_new(struct sim *sim, unsigned host, struct haven_socket 
 		end->stall_one_in = 2 + (uint32_t)test_random_below(random, 50);
 		end->stall_max_ns = (sim->plan.rude ? 60 * SIM_SECOND : SIM_SECOND / 10);
 	}
+	if (test_random_one_in(random, 12)) { /* stops for minutes, and its window closes */
+		end->sleeper = true;
+		end->stall_one_in = 2 + (uint32_t)test_random_below(random, 20);
+		end->stall_max_ns = 10 * SIM_MINUTE;
+	}
 	if (sim->plan.rude && test_random_one_in(random, 2))
 		end->manner = (enum sim_manner)test_random_below(random, 5);
 	haven_socket_set_user(socket, end);
 	draw_options(end);
+	sim_calls_begin(end);
 	if (end->sink)
 		haven_socket_set_sink(socket, sink, end);
 	return end;
@@ -168,6 +174,14 @@ void sim_end_give_up(struct sim_end *end, enum sim_fate fate)
 
 static void failed(struct sim_end *end, int error)
 {
+	if (error == -ENOTCONN || error == -EPIPE) {
+		/* The connection ended meanwhile: why, SO_ERROR says. */
+		socklen_t length = sizeof(int);
+		int reason = 0;
+
+		haven_getsockopt(end->socket, SOL_SOCKET, SO_ERROR, &reason, &length);
+		error = reason ? -reason : error;
+	}
 	end->error = -error;
 	sim_check_error(end);
 	sim_end_give_up(end, SIM_FAILED);
@@ -200,7 +214,7 @@ static void take(struct sim_end *end, const uint8_t *data, size_t size)
 {
 	uint8_t expected[4096];
 
-	if (end->manner == SIM_STOPS_READING && end->fate == SIM_LEFT)
+	if (end->deaf || (end->manner == SIM_STOPS_READING && end->fate == SIM_LEFT))
 		return;
 	while (size > 0 && end->received < HEADER) {
 		end->header[end->received++] = *data++;
@@ -242,7 +256,7 @@ static bool stall(struct sim_end *end)
 
 	if (!end->stall_one_in || !test_random_one_in(random, end->stall_one_in))
 		return false;
-	if (end->stalls++ >= STALLS_MAX)
+	if (end->stalls++ >= (end->sleeper ? SLEEPS_MAX : STALLS_MAX))
 		return false;
 	end->wake_ns = end->sim->now_ns + 1 + test_random_below(random, end->stall_max_ns);
 	return true;
@@ -295,7 +309,8 @@ static bool receive(struct sim_end *end)
 		if (got == 0) {
 			end->eof = true;
 			progress(end);
-			sim_check_eof(end);
+			if (!end->deaf)
+				sim_check_eof(end);
 			return true;
 		}
 		if (stall(end))
@@ -345,13 +360,6 @@ static bool finish_sending(struct sim_end *end)
 	if (error == -ENOMEM || error == -ENOBUFS) {
 		end->wake_ns = end->sim->now_ns + SIM_SECOND;
 		return true;
-	}
-	if (error == -ENOTCONN) {
-		/* The connection ended meanwhile: why, SO_ERROR says. */
-		socklen_t length = sizeof(error);
-
-		haven_getsockopt(end->socket, SOL_SOCKET, SO_ERROR, &error, &length);
-		error = error ? -error : -ENOTCONN;
 	}
 	if (error < 0) {
 		failed(end, error);
@@ -440,6 +448,9 @@ void sim_end_run(struct sim_end *end)
 	if (end->fate != SIM_OPEN)
 		return;
 	note_events(end);
+	if (!sim_calls_run(end))
+		return;
+	sim_check_acknowledged(end);
 	if (still_connecting(end) || end->wake_ns != SIM_NEVER)
 		return;
 	if (leave(end))
@@ -449,5 +460,5 @@ void sim_end_run(struct sim_end *end)
 	if (leave(end))
 		return;
 	if (end->eof && end->shut)
-		sim_end_give_up(end, SIM_CLOSED);
+		sim_end_give_up(end, end->deaf ? SIM_LEFT : SIM_CLOSED);
 }

@@ -31,14 +31,12 @@ static void open_listener(struct sim *sim, unsigned index, bool v6)
 		sim_fail(sim, "a listener: %s", haven_strerror(error));
 }
 
-void sim_listeners_open(struct sim *sim)
+void sim_listeners_open(struct sim *sim, unsigned host)
 {
-	for (unsigned i = 0; i < sim->plan.hosts; i++) {
-		if (sim->plan.v4)
-			open_listener(sim, i, false);
-		if (sim->plan.v6)
-			open_listener(sim, i, true);
-	}
+	if (sim->plan.v4)
+		open_listener(sim, host, false);
+	if (sim->plan.v6)
+		open_listener(sim, host, true);
 }
 
 void sim_listeners_close(struct sim *sim)
@@ -274,6 +272,8 @@ static void start(struct sim *sim, struct sim_flow *flow)
 	int error;
 
 	flow->started = true;
+	if (!stack)
+		return;
 	error = haven_socket(stack, flow->v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0, &socket);
 	if (!error && (flow->own_port || test_random_one_in(&sim->random, 5))) {
 		uint16_t port =

@@ -1,7 +1,8 @@
 /*
- * A wire with a router in its middle whose other side is narrower, and changes: what is too large is cut
- * into fragments where that is allowed, and otherwise answered with ICMP (RFC 1191, RFC 8201).
- * Frames have no Ethernet header here.
+ * A wire with a router in its middle. Its other side may be narrower, and change: what is too large is cut
+ * into fragments where that is allowed, and otherwise answered with ICMP (RFC 1191, RFC 8201). It may be
+ * down for a while, and the host at its far end may be unplugged and replaced. Frames have no Ethernet
+ * header here.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -18,6 +19,9 @@ enum {
 	CHANGE_ONE_IN = 1000, /* packets, until CHANGE_SECONDS */
 	CHANGE_SECONDS = 20,
 };
+
+#define OUTAGE_GAP_MAX_NS (20 * SIM_SECOND)
+#define OUTAGE_MAX_NS	  (30 * SIM_SECOND)
 
 static void put16(uint8_t *p, uint32_t value)
 {
@@ -51,10 +55,11 @@ static void draw_mtu(struct sim_path *path)
 	sim_trace(sim, "the path of wire %u now takes %u bytes", path->wire, path->mtu);
 }
 
-static void pass(struct haven_link *to, const uint8_t *packet, size_t size)
+static void pass(struct haven_link *to, const uint8_t *packet, size_t size,
+		 const struct haven_frame_offload *offload)
 {
 	/* A queue that is full, or memory that is not there: lost, as on any wire. */
-	haven_link_custom_input(to, packet, size, NULL);
+	haven_link_custom_input(to, packet, size, offload);
 }
 
 static void fragment_v4(const struct sim_path *path, struct haven_link *to,
@@ -74,7 +79,7 @@ static void fragment_v4(const struct sim_path *path, struct haven_link *to,
 		put16(piece + 6, more | ((field & 0x1fff) + (uint32_t)(at - IPV4_HEADER) / 8));
 		put16(piece + 10, 0);
 		put16(piece + 10, ~sum_words(0, piece, IPV4_HEADER));
-		pass(to, piece, IPV4_HEADER + part);
+		pass(to, piece, IPV4_HEADER + part, NULL);
 	}
 }
 
@@ -97,7 +102,7 @@ static void too_big_v4(const struct sim_path *path, struct haven_link *back,
 	put16(icmp + 6, path->mtu);
 	memcpy(icmp + ICMP_HEADER, packet, IPV4_HEADER + 8);
 	put16(icmp + 2, ~sum_words(0, icmp, sizeof(answer) - IPV4_HEADER));
-	pass(back, answer, sizeof(answer));
+	pass(back, answer, sizeof(answer), NULL);
 }
 
 static void too_big_v6(const struct sim_path *path, struct haven_link *back,
@@ -120,7 +125,22 @@ static void too_big_v6(const struct sim_path *path, struct haven_link *back,
 	memcpy(icmp + ICMP_HEADER, packet, QUOTED);
 	sum = sum_words(ICMP_HEADER + QUOTED + IPPROTO_ICMPV6, answer + 8, 32);
 	put16(icmp + 2, ~sum_words(sum, icmp, ICMP_HEADER + QUOTED));
-	pass(back, answer, sizeof(answer));
+	pass(back, answer, sizeof(answer), NULL);
+}
+
+/* The frame in one piece; its size. */
+static size_t gather(const struct sim_path *path, const struct iovec *iov, int count,
+		     uint8_t packet[65536])
+{
+	size_t size = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (size + iov[i].iov_len > 65536)
+			sim_fail(path->sim, "a packet beyond 64 KiB");
+		memcpy(packet + size, iov[i].iov_base, iov[i].iov_len);
+		size += iov[i].iov_len;
+	}
+	return size;
 }
 
 static int path_send(void *user, const struct iovec *iov, int count,
@@ -128,25 +148,22 @@ static int path_send(void *user, const struct iovec *iov, int count,
 {
 	struct sim_path_end *end = user;
 	struct sim_path *path = end->path;
+	const struct sim_wire_plan *plan = &path->sim->plan.wire[path->wire];
 	struct haven_link *to = path->ends[!end->far].link, *back = end->link;
 	static uint8_t packet[65536];
-	size_t size = 0;
+	size_t size = gather(path, iov, count, packet);
 
-	if (offload->flags || offload->gso_type)
+	if ((offload->flags || offload->gso_type) && !plan->offloads)
 		sim_fail(path->sim, "an offload that the link does not have");
-	for (int i = 0; i < count; i++) {
-		if (size + iov[i].iov_len > sizeof(packet))
-			sim_fail(path->sim, "a packet beyond 64 KiB");
-		memcpy(packet + size, iov[i].iov_base, iov[i].iov_len);
-		size += iov[i].iov_len;
-	}
-	if (size > path->sim->plan.wire[path->wire].mtu)
+	if (size > plan->mtu && !offload->gso_type)
 		sim_fail(path->sim, "a packet of %zu bytes, larger than the link's MTU", size);
-	if (path->sim->now_ns < path->until_ns &&
+	if (path->down || !to)
+		return 0;
+	if (plan->narrow && path->sim->now_ns < path->until_ns &&
 	    test_random_one_in(&path->sim->random, CHANGE_ONE_IN))
 		draw_mtu(path);
-	if (size <= path->mtu)
-		pass(to, packet, size);
+	if (size <= path->mtu || offload->gso_type)
+		pass(to, packet, size, offload);
 	else if (packet[0] >> 4 == 6)
 		too_big_v6(path, back, packet);
 	else if (packet[6] & 0x40)
@@ -156,28 +173,89 @@ static int path_send(void *user, const struct iovec *iov, int count,
 	return 0;
 }
 
+/* --- made, lost, made again ------------------------------------------------------------------- */
+
+static int make_end(struct sim *sim, unsigned wire, bool far,
+		    const struct haven_link_config *config, struct haven_link **out)
+{
+	static const struct haven_link_ops ops = {.send = path_send};
+	struct sim_path_end *end = &sim->paths[wire].ends[far];
+	int error;
+
+	end->path = &sim->paths[wire];
+	end->far = far;
+	error = haven_link_custom(sim->host[far ? wire : 0].stack, &ops, end, false, config,
+				  &end->link);
+	*out = end->link;
+	return error;
+}
+
 int sim_path_make(struct sim *sim, unsigned wire, const struct haven_link_config *config,
 		  struct haven_link **out_a, struct haven_link **out_b)
 {
-	static const struct haven_link_ops ops = {.send = path_send};
-	struct haven_stack *stacks[2] = {sim->host[0].stack, sim->host[wire].stack};
 	struct sim_path *path = &sim->paths[wire];
+	int error;
 
 	path->sim = sim;
 	path->wire = wire;
+	path->mtu = config->mtu;
 	path->until_ns = sim->now_ns + CHANGE_SECONDS * SIM_SECOND;
-	draw_mtu(path);
-	for (int i = 0; i < 2; i++) {
-		struct sim_path_end *end = &path->ends[i];
-		int error;
+	path->outages_left = sim->plan.wire[wire].outages;
+	path->turn_ns = SIM_NEVER;
+	if (path->outages_left)
+		path->turn_ns =
+			sim->now_ns + test_random_below(&sim->random, OUTAGE_GAP_MAX_NS);
+	if (sim->plan.wire[wire].narrow)
+		draw_mtu(path);
+	error = make_end(sim, wire, false, config, out_a);
+	return error ? error : make_end(sim, wire, true, config, out_b);
+}
 
-		end->path = path;
-		end->far = i;
-		error = haven_link_custom(stacks[i], &ops, end, false, config, &end->link);
-		if (error)
-			return error;
+void sim_path_unplug(struct sim *sim, unsigned wire)
+{
+	sim->paths[wire].ends[1].link = NULL;
+}
+
+int sim_path_plug(struct sim *sim, unsigned wire, const struct haven_link_config *config,
+		  struct haven_link **out)
+{
+	return make_end(sim, wire, true, config, out);
+}
+
+/* --- down and up -------------------------------------------------------------------------------- */
+
+static void turn(struct sim *sim, struct sim_path *path)
+{
+	path->down = !path->down;
+	sim_trace(sim, "wire %u is %s", path->wire, path->down ? "down" : "up");
+	if (path->down) {
+		path->outages_left--;
+		path->turn_ns = sim->now_ns + test_random_below(&sim->random, OUTAGE_MAX_NS);
+		return;
 	}
-	*out_a = path->ends[0].link;
-	*out_b = path->ends[1].link;
-	return 0;
+	path->turn_ns = SIM_NEVER;
+	if (path->outages_left)
+		path->turn_ns =
+			sim->now_ns + test_random_below(&sim->random, OUTAGE_GAP_MAX_NS);
+	for (unsigned i = 0; i < sim->end_count; i++) /* nobody could move before */
+		sim->ends[i].progress_ns = sim->now_ns;
+}
+
+void sim_paths_run(struct sim *sim)
+{
+	for (unsigned i = 1; i < sim->plan.hosts; i++) {
+		if (sim->paths[i].sim && sim->paths[i].turn_ns <= sim->now_ns)
+			turn(sim, &sim->paths[i]);
+	}
+}
+
+uint64_t sim_paths_next(const struct sim *sim)
+{
+	uint64_t next = SIM_NEVER;
+
+	for (unsigned i = 1; i < sim->plan.hosts; i++) {
+		if (sim->paths[i].sim && sim->paths[i].turn_ns < next)
+			next = sim->paths[i].turn_ns;
+	}
+	return next;
 }

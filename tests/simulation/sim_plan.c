@@ -4,6 +4,8 @@
 
 #include "sim.h"
 
+enum { OUTAGES_MAX = 3 };
+
 static uint64_t below(struct sim *sim, uint64_t bound)
 {
 	return test_random_below(&sim->random, bound);
@@ -39,6 +41,11 @@ static void draw_fault(struct sim *sim, struct haven_fault *fault)
 		return;
 	if (one_in(sim, 2))
 		fault->loss_ppm = (uint32_t)below(sim, share);
+	if (one_in(sim, 4)) {
+		fault->burst_ppm = (uint32_t)below(sim, share);
+		fault->burst_packets = (uint32_t)log_uniform(sim, 2, 64);
+		sim->plan.bursts = true;
+	}
 	if (one_in(sim, 3))
 		fault->duplicate_ppm = (uint32_t)below(sim, share);
 	if (one_in(sim, 3))
@@ -72,9 +79,12 @@ static void draw_wire(struct sim *sim, struct sim_wire_plan *wire)
 	wire->queue_packets = one_in(sim, 3) && sim->plan.weather != SIM_PERFECT
 				      ? (unsigned)log_uniform(sim, 4, 1024)
 				      : 0;
-	wire->path = one_in(sim, 5);
-	if (wire->path)
+	wire->path = wire->path || one_in(sim, 4);
+	wire->narrow = wire->path && one_in(sim, 2);
+	if (wire->narrow)
 		wire->offloads = 0;
+	if (wire->path && one_in(sim, 3))
+		wire->outages = 1 + (unsigned)below(sim, OUTAGES_MAX);
 	if (sim->plan.weather == SIM_PERFECT)
 		return;
 	wire->fault_b = one_in(sim, 2);
@@ -97,6 +107,8 @@ static void draw_host(struct sim *sim, struct sim_host_plan *host)
 	host->max_neighbours = 64;
 	host->time_wait_ns = log_uniform(sim, SIM_SECOND, 60 * SIM_SECOND);
 	host->backlog = SIM_FLOWS_MAX * 2;
+	host->max_requests = SIM_REQUESTS_MAX;
+	host->vanish_ns = host->return_ns = SIM_NEVER;
 	if (sim->plan.rude && one_in(sim, 3))
 		host->backlog = 1 + (int)below(sim, 4);
 	if (!sim->plan.trouble)
@@ -111,6 +123,24 @@ static void draw_host(struct sim *sim, struct sim_host_plan *host)
 		host->max_time_wait = (uint32_t)below(sim, 4);
 	if (one_in(sim, 4))
 		host->max_neighbours = 2 + (uint32_t)below(sim, 4);
+	if (one_in(sim, 4))
+		host->max_requests = 1 + (uint32_t)below(sim, 3);
+	if (one_in(sim, 3)) {
+		host->fail_nth = log_uniform(sim, 1, 20000);
+		host->fail_span = below(sim, 8);
+	}
+}
+
+/* One of the hosts goes without a word, and perhaps comes back. */
+static void draw_vanishing(struct sim *sim)
+{
+	unsigned index = 1 + (unsigned)below(sim, sim->plan.hosts - 1);
+	struct sim_host_plan *host = &sim->plan.host[index];
+
+	host->vanish_ns = sim->plan.start_ns + log_uniform(sim, SIM_MS, SIM_MINUTE);
+	if (!one_in(sim, 3))
+		host->return_ns = host->vanish_ns + log_uniform(sim, SIM_MS, 3 * SIM_MINUTE);
+	sim->plan.wire[index].path = true;
 }
 
 void sim_plan_draw(struct sim *sim)
@@ -126,7 +156,8 @@ void sim_plan_draw(struct sim *sim)
 	plan->v4 = !plan->v6 || one_in(sim, 2);
 	plan->rude = one_in(sim, 3);
 	plan->trouble = one_in(sim, 3);
-	plan->strict = !plan->rude && !plan->trouble && plan->weather <= SIM_FAIR;
+	plan->caprice = one_in(sim, 5);
+	plan->rude |= plan->caprice;
 	plan->start_ns = one_in(sim, 4) ? 0 : below(sim, UINT64_C(1) << below(sim, 61));
 	plan->calm_ns = plan->start_ns + (plan->trouble ? 30 * SIM_SECOND : 0);
 	plan->stream_bytes_max = bytes_max[plan->weather];
@@ -138,18 +169,25 @@ void sim_plan_draw(struct sim *sim)
 	}
 	for (unsigned i = 0; i < plan->hosts; i++)
 		draw_host(sim, &plan->host[i]);
+	if (one_in(sim, 6))
+		draw_vanishing(sim);
 	for (unsigned i = 1; i < plan->hosts; i++)
 		draw_wire(sim, &plan->wire[i]);
 	plan->host[0].forwarder = one_in(sim, 3);
+	plan->strict =
+		!plan->rude && !plan->trouble && !plan->bursts && plan->weather <= SIM_FAIR;
+	for (unsigned i = 0; i < plan->hosts; i++)
+		plan->strict &= plan->host[i].vanish_ns == SIM_NEVER;
 }
 
 static void print_fault(const char *name, const struct haven_fault *f)
 {
 	fprintf(stderr,
-		"    %s loss=%uppm duplicate=%uppm reorder=%uppm corrupt=%uppm delay=%" PRIu64
+		"    %s loss=%uppm burst=%uppm burst-length=%u duplicate=%uppm reorder=%uppm corrupt=%uppm delay=%" PRIu64
 		"ns jitter=%" PRIu64 "ns rate=%" PRIu64 " queue=%u\n",
-		name, f->loss_ppm, f->duplicate_ppm, f->reorder_ppm, f->corrupt_ppm,
-		f->delay_ns, f->jitter_ns, f->rate_bits_per_second, f->queue_bytes);
+		name, f->loss_ppm, f->burst_ppm, f->burst_packets, f->duplicate_ppm,
+		f->reorder_ppm, f->corrupt_ppm, f->delay_ns, f->jitter_ns,
+		f->rate_bits_per_second, f->queue_bytes);
 }
 
 void sim_plan_print(const struct sim *sim)
@@ -157,8 +195,9 @@ void sim_plan_print(const struct sim *sim)
 	static const char *const weather[] = {"perfect", "fair", "bad", "terrible"};
 	const struct sim_plan *plan = &sim->plan;
 
-	fprintf(stderr, "  weather %s,%s%s%s %u hosts, %u flows,%s%s\n", weather[plan->weather],
-		plan->rude ? " rude," : "", plan->trouble ? " trouble," : "",
+	fprintf(stderr, "  weather %s,%s%s%s%s %u hosts, %u flows,%s%s\n",
+		weather[plan->weather], plan->rude ? " rude," : "",
+		plan->trouble ? " trouble," : "", plan->caprice ? " caprice," : "",
 		plan->strict ? " strict," : "", plan->hosts, plan->flows,
 		plan->v4 ? " IPv4" : "", plan->v6 ? " IPv6" : "");
 	for (unsigned i = 0; i < plan->hosts; i++) {
@@ -170,12 +209,17 @@ void sim_plan_print(const struct sim *sim)
 			i, h->send_buffer, h->receive_buffer, h->time_wait_ns / SIM_MS,
 			h->backlog, h->forwarder ? " forwarder" : "", h->fail_ppm,
 			h->limit_headroom, h->max_sockets);
+		if (h->fail_nth)
+			fprintf(stderr,
+				"    allocation %" PRIu64 " fails, and %" PRIu64 " more\n",
+				h->fail_nth, h->fail_span);
 	}
 	for (unsigned i = 1; i < plan->hosts; i++) {
 		const struct sim_wire_plan *w = &plan->wire[i];
 
-		fprintf(stderr, "  wire 0-%u: mtu %u offloads %u queue %u%s\n", i, w->mtu,
-			w->offloads, w->queue_packets, w->path ? " router" : "");
+		fprintf(stderr, "  wire 0-%u: mtu %u offloads %u queue %u%s%s outages %u\n", i,
+			w->mtu, w->offloads, w->queue_packets, w->path ? " router" : "",
+			w->narrow ? " narrow" : "", w->outages);
 		if (w->fault_a) {
 			print_fault("0 in ", &w->in_a);
 			print_fault("0 out", &w->out_a);

@@ -79,7 +79,7 @@ static bool run_apart(uint64_t seed)
 	return status == 0;
 }
 
-static int run_range(const char *program, const char *range)
+static int run_range(const char *range)
 {
 	uint64_t first, last, failed = 0;
 	char *rest;
@@ -96,8 +96,9 @@ static int run_range(const char *program, const char *range)
 			continue;
 		failed++;
 		fprintf(stderr,
-			"simulation: seed %" PRIu64 " failed; run it again: %s %" PRIu64 "\n",
-			seed, program, seed);
+			"simulation: seed %" PRIu64
+			" failed; run it again: tools/replay-seed %" PRIu64 "\n",
+			seed, seed);
 	}
 	printf("%" PRIu64 " seeds, %" PRIu64 " failed\n", last - first + 1, failed);
 	return failed ? 1 : 0;
@@ -118,7 +119,7 @@ int main(int argc, char **argv)
 	int at = 1;
 
 	if (argc == 3 && !strcmp(argv[1], "--seeds"))
-		return run_range(argv[0], argv[2]);
+		return run_range(argv[2]);
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		if (!strcmp(argv[at], "--verbose"))
 			verbose = true;
