@@ -31,6 +31,7 @@ void haven_stack_config_init(struct haven_stack_config *config)
 		.send_buffer_bytes = 4 << 20,
 		.receive_buffer_bytes = 4 << 20,
 		.time_wait_ns = UINT64_C(60) * 1000000000,
+		.congestion_control = "cubic",
 		.hop_limit = 64,
 	};
 	haven_env_default(&config->env);
@@ -46,7 +47,8 @@ static bool config_ok(const struct haven_stack_config *c)
 	return c->env.alloc && c->env.free && c->env.random && c->max_sockets && c->max_links &&
 	       c->max_links <= HV_IP_MAX_LINKS && c->max_neighbours && c->ephemeral_first &&
 	       c->ephemeral_first <= c->ephemeral_last && c->hop_limit &&
-	       buffer_ok(c->send_buffer_bytes) && buffer_ok(c->receive_buffer_bytes);
+	       buffer_ok(c->send_buffer_bytes) && buffer_ok(c->receive_buffer_bytes) &&
+	       c->congestion_control && hv_tcp_congestion_number(c->congestion_control) >= 0;
 }
 
 /* --- what ip/ calls -------------------------------------------------------------------------- */
@@ -122,6 +124,7 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 		.send_buffer_bytes = c->send_buffer_bytes,
 		.receive_buffer_bytes = c->receive_buffer_bytes,
 		.time_wait_ns = c->time_wait_ns,
+		.congestion = hv_tcp_congestion_number(c->congestion_control),
 	};
 	int error = hv_core_init(core, &c->env);
 

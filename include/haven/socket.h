@@ -101,7 +101,8 @@ HAVEN_API int haven_getpeername(struct haven_socket *socket, struct sockaddr *ad
  * Options. Level SOL_SOCKET: SO_REUSEADDR, SO_REUSEPORT (sockets of one stack share a port; a flow stays with
  * the socket that its two ends select), SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF,
  * SO_ERROR (read and clear), SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN. IPPROTO_TCP: TCP_NODELAY,
- * TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_QUICKACK, TCP_CORK.
+ * TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_QUICKACK, TCP_CORK; TCP_CONGESTION (a name:
+ * "cubic", "reno" or "none", see haven_stack_config; -ENOENT: unknown), which accepted sockets have from their listener.
  * IPPROTO_IP/IPPROTO_IPV6: IP_TTL, IP_TOS, IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY; IP_BIND_ADDRESS_NO_PORT: bind to port
  * 0 takes the address only, and connect chooses a port that is new for its destination. SOL_HAVEN: below.
  * Of datagram sockets: IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP (struct ip_mreq, ip_mreqn), IPV6_JOIN_GROUP,

@@ -88,6 +88,11 @@ struct haven_stack_config {
 	uint32_t send_buffer_bytes;    /* largest send buffer of a connection; default 4 MiB */
 	uint32_t receive_buffer_bytes; /* largest receive buffer; default 4 MiB */
 	uint64_t time_wait_ns;	       /* 2 MSL; default 60 s */
+	/*
+	 * Congestion control of new connections, which TCP_CONGESTION changes for one: "cubic" (default), "reno", or
+	 * "none": only the peer's window and the buffers hold back, which is for private paths. Read at creation.
+	 */
+	const char *congestion_control;
 
 	/* Behaviour. */
 	bool accept_any_address; /* packets to every address are for this stack (forwarder) */

@@ -33,6 +33,8 @@ static const struct option options[] = {
 	{IPPROTO_TCP, TCP_KEEPINTVL, 1, 32767, 75, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_KEEPCNT, 1, 127, 9, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_USER_TIMEOUT, 0, INT_MAX, 0, OPTION_STREAM},
+	/* In and out by name: congestion_set(), congestion_get(). */
+	{IPPROTO_TCP, TCP_CONGESTION, 0, 0, -1, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_QUICKACK, INT_MIN, INT_MAX, 1, OPTION_STREAM},
 	{IPPROTO_IP, IP_TTL, 1, 255, -1, OPTION_STREAM | OPTION_DATAGRAM},
 	{IPPROTO_IP, IP_TOS, 0, 255, 0, OPTION_STREAM | OPTION_DATAGRAM},
@@ -137,6 +139,8 @@ static int stream_get(const struct haven_socket *socket, const struct option *o,
 		*value = (int)sockets->tcp->config.receive_buffer_bytes;
 	else if (o->option == SO_SNDBUF && o->level == SOL_SOCKET)
 		*value = (int)sockets->tcp->config.send_buffer_bytes;
+	else if (o->option == TCP_CONGESTION && o->level == IPPROTO_TCP)
+		*value = sockets->tcp->config.congestion;
 	return 0;
 }
 
@@ -303,6 +307,42 @@ static void value_out(const void *from, socklen_t size, void *value, socklen_t *
 	memcpy(value, from, *length);
 }
 
+enum { CONGESTION_NAME_SIZE = 16 }; /* Linux's TCP_CA_NAME_MAX: 15 characters and the end */
+
+/* A name, with or without an end: what is beyond 15 characters is cut, as Linux does. */
+static int congestion_set(struct haven_socket *socket, const void *value, socklen_t length)
+{
+	char name[CONGESTION_NAME_SIZE] = {0};
+	int number;
+
+	if (!value || (int)length < 1)
+		return -EINVAL;
+	memcpy(name, value, length < sizeof(name) ? length : sizeof(name) - 1);
+	number = hv_tcp_congestion_number(name);
+	return number < 0 ? number : stream_set(socket, IPPROTO_TCP, TCP_CONGESTION, number);
+}
+
+/* Always 16 bytes long, unless the caller has room for less. */
+static int congestion_get(const struct haven_socket *socket, void *value, socklen_t *length)
+{
+	const struct option *o = option_find(socket, IPPROTO_TCP, TCP_CONGESTION);
+	char name[CONGESTION_NAME_SIZE] = {0};
+	int number, error = stream_get(socket, o, &number);
+	const char *from;
+
+	if (error < 0)
+		return error;
+	from = hv_tcp_congestion_name(number);
+	memcpy(name, from, strlen(from));
+	value_out(name, sizeof(name), value, length);
+	return 0;
+}
+
+static bool is_congestion(const struct haven_socket *socket, int level, int option)
+{
+	return socket->stream && level == IPPROTO_TCP && option == TCP_CONGESTION;
+}
+
 /* --- calls ------------------------------------------------------------------------------------ */
 
 int haven_setsockopt(struct haven_socket *socket, int level, int option, const void *value,
@@ -313,6 +353,8 @@ int haven_setsockopt(struct haven_socket *socket, int level, int option, const v
 
 	if (level == SOL_SOCKET && option == SO_LINGER)
 		return linger_set(socket, value, length);
+	if (is_congestion(socket, level, option))
+		return congestion_set(socket, value, length);
 	error = hv_group_option_set(socket, level, option, value, length);
 	if (error <= 0)
 		return error;
@@ -350,6 +392,8 @@ int haven_getsockopt(struct haven_socket *socket, int level, int option, void *v
 		value_out(&linger, sizeof(linger), value, length);
 		return 0;
 	}
+	if (is_congestion(socket, level, option))
+		return congestion_get(socket, value, length);
 	if (hv_info_option_get(socket, level, option, value, length))
 		return 0;
 	if (!own_get(socket, level, option, &number) &&

@@ -27,7 +27,7 @@ struct hv_tcp_config {
 	uint32_t max_connections, max_time_wait, max_requests;
 	uint32_t send_buffer_bytes, receive_buffer_bytes;
 	uint64_t time_wait_ns;
-	const struct hv_tcp_congestion_ops *congestion; /* of new connections; NULL: CUBIC */
+	int congestion; /* of new connections: hv_tcp_congestion_number(); 0 is CUBIC */
 };
 
 /* Up-calls, set by socket/. owner is what hv_tcp_set_owner() gave; NULL owners are not called. */
@@ -116,6 +116,14 @@ const char *hv_tcp_state_name(const struct hv_tcp_conn *conn);
 const struct hv_tuple *hv_tcp_tuple(const struct hv_tcp_conn *conn);
 /* The state's name for any tuple of TCP in the table (connection, TIME-WAIT "TIME-WAIT", request "SYN-RECEIVED"); owner may be NULL. */
 const char *hv_tcp_tuple_state(const struct hv_tuple *tuple, void **owner);
+
+/*
+ * Congestion control by name ("cubic", "reno" or "newreno", "none"). An option is an int: its value for TCP_CONGESTION is a
+ * number from 0 on. -ENOENT, NULL: no such one. The name of a number that hv_tcp_get_option() gave.
+ */
+int hv_tcp_congestion_number(const char *name);
+const struct hv_tcp_congestion_ops *hv_tcp_congestion_at(int number);
+const char *hv_tcp_congestion_name(int number);
 
 /* Options by Linux's names at IPPROTO_TCP, and SOL_SOCKET's SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF, IP_TOS, IP_TTL kept
  * here per connection. Values in Linux's units; SO_LINGER: seconds, negative: off. 0, -ENOPROTOOPT, -EINVAL. */

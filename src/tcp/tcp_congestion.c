@@ -4,10 +4,12 @@
  */
 #include "tcp/tcp_congestion.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { IDLE_SHIFTS_MAX = 16 }; /* a window is empty after that many halvings */
 
+/* The first is the default. */
 static const struct hv_tcp_congestion_ops *const algorithms[] = {
 	&hv_tcp_cubic,
 	&hv_tcp_reno,
@@ -17,27 +19,29 @@ enum { ALGORITHMS = sizeof(algorithms) / sizeof(algorithms[0]) };
 
 /* --- names ----------------------------------------------------------------------------- */
 
-const struct hv_tcp_congestion_ops *hv_tcp_congestion_find(const char *name)
+int hv_tcp_congestion_number(const char *name)
 {
 	if (!strcmp(name, "newreno"))
-		return &hv_tcp_reno;
+		name = hv_tcp_reno.name;
 	for (int i = 0; i < ALGORITHMS; i++)
 		if (!strcmp(algorithms[i]->name, name))
-			return algorithms[i];
-	return NULL;
-}
-
-const struct hv_tcp_congestion_ops *hv_tcp_congestion_at(int index)
-{
-	return index >= 0 && index < ALGORITHMS ? algorithms[index] : NULL;
-}
-
-int hv_tcp_congestion_index(const struct hv_tcp_congestion_ops *ops)
-{
-	for (int i = 0; i < ALGORITHMS; i++)
-		if (algorithms[i] == ops)
 			return i;
-	return -1;
+	return -ENOENT;
+}
+
+const struct hv_tcp_congestion_ops *hv_tcp_congestion_at(int number)
+{
+	return number >= 0 && number < ALGORITHMS ? algorithms[number] : NULL;
+}
+
+const struct hv_tcp_congestion_ops *hv_tcp_congestion_find(const char *name)
+{
+	return hv_tcp_congestion_at(hv_tcp_congestion_number(name));
+}
+
+const char *hv_tcp_congestion_name(int number)
+{
+	return algorithms[number]->name;
 }
 
 /* --- beginnings ------------------------------------------------------------------------ */

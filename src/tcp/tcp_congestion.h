@@ -28,11 +28,8 @@ struct hv_tcp_congestion_ops {
 
 extern const struct hv_tcp_congestion_ops hv_tcp_cubic, hv_tcp_reno, hv_tcp_none;
 
-/* By name, "newreno" for "reno" too. NULL: unknown. */
+/* By name; "newreno" for "reno" too. NULL: unknown. */
 const struct hv_tcp_congestion_ops *hv_tcp_congestion_find(const char *name);
-/* The same as small numbers from 0 on: a list of options keeps ints. NULL, -1: unknown. */
-const struct hv_tcp_congestion_ops *hv_tcp_congestion_at(int index);
-int hv_tcp_congestion_index(const struct hv_tcp_congestion_ops *ops);
 
 /* The handshake is done: initial window (RFC 6928). lost: a SYN was (RFC 5681 section 3.1). */
 void hv_tcp_congestion_start(struct hv_tcp_conn *conn, bool lost);

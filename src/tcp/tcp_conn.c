@@ -43,7 +43,7 @@ struct hv_tcp_conn *hv_tcp_conn_new(struct hv_tcp *tcp, int *error)
 	hv_ring_init(&conn->send, smaller(tcp->config.send_buffer_bytes, SEND_START));
 	conn->receive_limit = smaller(tcp->config.receive_buffer_bytes, RECEIVE_START);
 	hv_ring_init(&conn->receive, conn->receive_limit);
-	conn->congestion = tcp->config.congestion ? tcp->config.congestion : &hv_tcp_cubic;
+	conn->congestion = hv_tcp_congestion_at(tcp->config.congestion);
 	conn->quick_acks = HV_TCP_QUICK_ACKS;
 	conn->rto_ns = HV_TCP_RTO_INITIAL_NS;
 	conn->keepalive_idle_s = HV_TCP_KEEPALIVE_IDLE_S;

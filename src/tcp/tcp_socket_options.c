@@ -1,6 +1,7 @@
 /*
  * Socket options of a connection, by Linux's names and units.
  */
+#include "tcp/tcp_congestion.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_timer.h"
@@ -93,6 +94,11 @@ static int set_tcp_level(struct hv_tcp_conn *conn, int option, int value)
 		if (hv_tcp_is_armed(conn, HV_TCP_DEADLINE_RETRANSMIT) && !conn->probing)
 			hv_tcp_arm_retransmit(conn);
 		break;
+	case TCP_CONGESTION:
+		if (!hv_tcp_congestion_at(value))
+			return -ENOENT;
+		hv_tcp_congestion_set(conn, hv_tcp_congestion_at(value));
+		break;
 	case TCP_KEEPIDLE:
 	case TCP_KEEPINTVL:
 	case TCP_KEEPCNT:
@@ -145,6 +151,9 @@ static int get_tcp_level(const struct hv_tcp_conn *conn, int option, int *value)
 		return 0;
 	case TCP_MAXSEG:
 		*value = conn->mss;
+		return 0;
+	case TCP_CONGESTION:
+		*value = hv_tcp_congestion_number(conn->congestion->name);
 		return 0;
 	case TCP_USER_TIMEOUT:
 		*value = (int)conn->user_timeout_ms;

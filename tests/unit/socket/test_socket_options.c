@@ -218,12 +218,66 @@ static void test_unknown(void **state)
 	assert_int_equal(haven_getsockopt(socket, SOL_SOCKET, SO_TYPE, &byte, NULL), -EINVAL);
 }
 
+static int set_control(struct haven_socket *socket, const char *name, socklen_t length)
+{
+	return haven_setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, name, length);
+}
+
+static void check_control(struct haven_socket *socket, const char *name)
+{
+	char got[32];
+	socklen_t length = sizeof(got);
+
+	memset(got, 'x', sizeof(got));
+	assert_int_equal(haven_getsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, got, &length),
+			 0);
+	assert_int_equal(length, 16); /* Linux's TCP_CA_NAME_MAX */
+	assert_string_equal(got, name);
+	length = 3;
+	memset(got, 'x', sizeof(got));
+	assert_int_equal(haven_getsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, got, &length),
+			 0);
+	assert_int_equal(length, 3);
+	assert_memory_equal(got, name, 3);
+	assert_int_equal(got[3], 'x');
+}
+
+static void test_congestion(void **state)
+{
+	struct haven_socket *socket = make(AF_INET6, SOCK_STREAM);
+	struct haven_socket *datagram = make(AF_INET6, SOCK_DGRAM);
+	struct sockaddr_in6 peer = in6(2, 80);
+
+	(void)state;
+	check_control(socket, "cubic");
+	assert_int_equal(set_control(socket, "reno", 4), 0); /* without its end */
+	check_control(socket, "reno");
+	assert_int_equal(set_control(socket, "none", 5), 0);
+	check_control(socket, "none");
+	assert_int_equal(set_control(socket, "bbr", 3), -ENOENT);
+	assert_int_equal(set_control(socket, "a name that is far too long", 27), -ENOENT);
+	assert_int_equal(set_control(socket, "cubic", 0), -EINVAL);
+	assert_int_equal(set_control(socket, NULL, 5), -EINVAL);
+	check_control(socket, "none");
+	assert_int_equal(haven_connect(socket, (struct sockaddr *)&peer, sizeof(peer)),
+			 -EINPROGRESS);
+	check_control(socket, "none");
+	assert_int_equal(set_control(socket, "newreno", 8), 0);
+	check_control(socket, "reno");
+	assert_int_equal(set_control(socket, "bbr", 3), -ENOENT);
+	check_control(socket, "reno");
+	assert_int_equal(set_control(datagram, "cubic", 5), -ENOPROTOOPT);
+	haven_close(socket);
+	haven_close(datagram);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_before_connection),
 		FIXTURE_TEST(test_given_to_connection),
 		FIXTURE_TEST(test_linger),
+		FIXTURE_TEST(test_congestion),
 		FIXTURE_TEST(test_read_only),
 		FIXTURE_TEST(test_info),
 		FIXTURE_TEST(test_datagram),

@@ -63,20 +63,27 @@ CHANGE(range_backwards, ephemeral_first = 61000)
 CHANGE(no_hops, hop_limit = 0)
 CHANGE(tiny_buffer, send_buffer_bytes = 100)
 CHANGE(huge_buffer, receive_buffer_bytes = UINT32_MAX)
+CHANGE(no_control, congestion_control = NULL)
+CHANGE(unknown_control, congestion_control = "vegas")
+CHANGE(reno, congestion_control = "reno")
+CHANGE(uncontrolled, congestion_control = "none")
 CHANGE(whole_range, ephemeral_first = 1)
 CHANGE(one_port, ephemeral_first = config->ephemeral_last)
 
 static void test_config(void **state)
 {
 	static void (*const bad[])(struct haven_stack_config *) = {
-		no_alloc,  no_random,	    no_sockets, no_links,    many_links, no_neighbours,
-		port_zero, range_backwards, no_hops,	tiny_buffer, huge_buffer};
+		no_alloc,      no_random,  no_sockets,	    no_links, many_links,
+		no_neighbours, port_zero,  range_backwards, no_hops,  tiny_buffer,
+		huge_buffer,   no_control, unknown_control};
 
 	(void)state;
 	for (size_t i = 0; i < TEST_COUNT(bad); i++)
 		assert_int_equal(create_with(bad[i]), -EINVAL);
 	assert_int_equal(create_with(whole_range), 0);
 	assert_int_equal(create_with(one_port), 0);
+	assert_int_equal(create_with(reno), 0);
+	assert_int_equal(create_with(uncontrolled), 0);
 	haven_stack_destroy(NULL);
 }
 
