@@ -220,6 +220,21 @@ static void test_sack_blocks(void **state)
 	assert_int_equal(s->got.sack[0][1] - base, 1001);
 }
 
+/* A window of one small segment is less than a large one: it must not hold that back for ever. */
+static void test_window_grows_with_mss(void **state)
+{
+	struct script *s = *state;
+	uint8_t data[2000] = {0};
+
+	script_accept(s);
+	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_MAXSEG, 100), 0);
+	s->conn->cwnd = s->conn->mss; /* as after a time-out */
+	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_MAXSEG, 0), 0);
+	assert_int_equal(host_send(s->conn, data, sizeof(data)), sizeof(data));
+	script_wait_ms(s, 1);
+	assert_true(script_skip(s) > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +247,7 @@ int main(void)
 		SCRIPT_TEST(test_window_scale_too_large),
 		SCRIPT_TEST(test_tiny_mss),
 		SCRIPT_TEST(test_user_mss),
+		SCRIPT_TEST(test_window_grows_with_mss),
 		SCRIPT_TEST(test_sack_blocks),
 		SCRIPT_TEST(test_socket_options),
 	};
