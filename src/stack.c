@@ -20,6 +20,7 @@ void haven_stack_config_init(struct haven_stack_config *config)
 {
 	*config = (struct haven_stack_config){
 		.max_sockets = 65536,
+		.max_half_open = 4096,
 		.max_time_wait = 16384,
 		.max_requests = 4096,
 		.max_neighbours = 1024,
@@ -119,6 +120,7 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 	};
 	struct hv_tcp_config tcp = {
 		.max_connections = c->max_sockets,
+		.max_half_open = c->max_half_open,
 		.max_time_wait = c->max_time_wait,
 		.max_requests = c->max_requests,
 		.send_buffer_bytes = c->send_buffer_bytes,
@@ -322,11 +324,15 @@ void haven_stack_stats(const struct haven_stack *stack, struct haven_stats *stat
 		.memory_bytes = stack->head.core.memory_bytes + sizeof(*stack),
 		.sockets = stack->head.sockets.count,
 		.connections = stack->tcp.connection_count,
+		.half_open = stack->tcp.half_open_count,
 		.time_wait = stack->tcp.time_wait_count,
 		.requests = stack->tcp.request_count,
 		.tcp_segments_in = stack->tcp.segments_in,
 		.tcp_segments_out = stack->tcp.segments_out,
 		.tcp_retransmits = stack->tcp.retransmits,
+		.syn_cookies_sent = stack->tcp.cookies_sent,
+		.syn_cookies_good = stack->tcp.cookies_good,
+		.syn_cookies_bad = stack->tcp.cookies_bad,
 		.udp_datagrams_in = stack->udp.datagrams_in,
 		.udp_datagrams_out = stack->udp.datagrams_out,
 		.ip_packets_in = stack->ip.packets_in,

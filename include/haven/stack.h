@@ -65,7 +65,13 @@ struct haven_stack_config {
 	struct haven_env env;
 
 	/* Limits. */
-	uint32_t max_sockets;	       /* sockets and connections; EMFILE / listener drop */
+	uint32_t max_sockets; /* sockets and connections; EMFILE / listener drop */
+	/*
+	 * Connections of listeners whose handshake is not complete; each has a record of 136 bytes. Three quarters
+	 * of them are for clients that did not answer yet; beyond that, and beyond a listener's backlog, SYNs are
+	 * answered with SYN cookies (RFC 4987), which keep nothing. 0: cookies always.
+	 */
+	uint32_t max_half_open;
 	uint32_t max_time_wait;	       /* connections in TIME-WAIT; oldest is ended early */
 	uint32_t max_requests;	       /* forwarder requests waiting for an answer */
 	uint32_t max_neighbours;       /* ARP and NDP entries */
@@ -179,10 +185,14 @@ HAVEN_API uint64_t haven_drop_count(const struct haven_stack *stack, unsigned re
 struct haven_stats {
 	uint64_t memory_bytes; /* held through env.alloc now */
 	uint64_t sockets;      /* open now, all kinds */
-	uint64_t connections;  /* TCP, any state but TIME-WAIT */
+	uint64_t connections;  /* TCP, any state but TIME-WAIT, without half_open */
+	uint64_t half_open;    /* TCP of listeners, in SYN-RECEIVED */
 	uint64_t time_wait;    /* TCP in TIME-WAIT */
 	uint64_t requests;     /* forwarder requests waiting */
 	uint64_t tcp_segments_in, tcp_segments_out, tcp_retransmits;
+	uint64_t syn_cookies_sent; /* SYN-ACKs that kept nothing */
+	uint64_t syn_cookies_good; /* connections that came of them */
+	uint64_t syn_cookies_bad;  /* ACKs that no cookie explains */
 	uint64_t udp_datagrams_in, udp_datagrams_out;
 	uint64_t ip_packets_in, ip_packets_out;
 };

@@ -42,6 +42,7 @@
 	X(TCP_CHECKSUM, "tcp: bad checksum")                            \
 	X(TCP_NO_SOCKET, "tcp: no socket")                              \
 	X(TCP_LISTEN_OVERFLOW, "tcp: backlog full")                     \
+	X(TCP_COOKIE, "tcp: wrong SYN cookie")                          \
 	X(TCP_REQUEST_LIMIT, "tcp: too many waiting requests")          \
 	X(TCP_CONNECTION_LIMIT, "tcp: too many connections")            \
 	X(TCP_PAWS, "tcp: old timestamp")                               \

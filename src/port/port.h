@@ -155,6 +155,11 @@ int hv_port_insert(struct hv_port_table *table, struct hv_tuple *tuple);
  */
 int hv_port_insert_ephemeral(struct hv_port_table *table, struct hv_tuple *tuple);
 void hv_port_remove(struct hv_port_table *table, struct hv_tuple *tuple);
+/*
+ * Put `tuple` in the place of `old`, with its ends, share and hold, and take `old` out; kind is the new one's own.
+ * It needs no memory and cannot fail.
+ */
+void hv_port_replace(struct hv_port_table *table, struct hv_tuple *old, struct hv_tuple *tuple);
 struct hv_tuple *hv_port_find(const struct hv_port_table *table, uint8_t proto,
 			      const struct hv_addr *local, uint16_t local_port,
 			      const struct hv_addr *remote, uint16_t remote_port);

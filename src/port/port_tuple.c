@@ -94,6 +94,18 @@ void hv_port_remove(struct hv_port_table *table, struct hv_tuple *tuple)
 	hv_port_group_note(table, tuple, false);
 }
 
+void hv_port_replace(struct hv_port_table *table, struct hv_tuple *old, struct hv_tuple *tuple)
+{
+	uint8_t kind = tuple->kind;
+
+	*tuple = *old;
+	tuple->kind = kind;
+	/* First in, then out: a table that is not empty has buckets, and keeps them. */
+	hv_hash_insert(&table->tuples, &tuple->node, old->node.hash);
+	hv_hash_remove(&table->tuples, &old->node);
+	old->slot = NULL;
+}
+
 struct each_tuple {
 	bool (*visit)(const struct hv_tuple *tuple, void *ctx);
 	void *ctx;

@@ -2,6 +2,7 @@
  * The room's beginning and end, and the lists that hv_tcp_flush() works through.
  */
 #include "tcp/tcp_conn.h"
+#include "tcp/tcp_half_open.h"
 #include "tcp/tcp_request.h"
 #include "tcp/tcp_send.h"
 #include "tcp/tcp_timewait.h"
@@ -15,6 +16,9 @@ int hv_tcp_init(struct hv_tcp *tcp, struct hv_core *core, struct hv_ip *ip,
 	hv_list_init(&tcp->blocked);
 	hv_list_init(&tcp->time_wait);
 	hv_list_init(&tcp->requests);
+	for (unsigned i = 0; i < HV_TCP_HALF_OPEN_LISTS; i++)
+		hv_list_init(&tcp->half_open[i]);
+	hv_timer_init(&tcp->half_open_timer, hv_tcp_half_open_fire);
 	hv_timer_init(&tcp->time_wait_timer, hv_tcp_time_wait_fire);
 	return 0;
 }
@@ -27,6 +31,11 @@ void hv_tcp_finish(struct hv_tcp *tcp)
 	while (!hv_list_is_empty(&tcp->requests))
 		hv_tcp_request_free(
 			hv_container(tcp->requests.next, struct haven_request, link));
+	for (unsigned i = 0; i < HV_TCP_HALF_OPEN_LISTS; i++)
+		while (!hv_list_is_empty(&tcp->half_open[i]))
+			hv_tcp_half_open_free(hv_container(tcp->half_open[i].next,
+							   struct hv_tcp_half_open, link));
+	hv_timer_cancel(&tcp->core->wheel, &tcp->half_open_timer);
 	while (!hv_list_is_empty(&tcp->time_wait))
 		hv_tcp_time_wait_end(tcp, hv_container(tcp->time_wait.next,
 						       struct hv_tcp_time_wait, link));

@@ -15,16 +15,23 @@
 #include "ip/ip.h"
 #include "port/port.h"
 
-struct hv_tcp_conn; /* a connection, any state but LISTEN and TIME-WAIT */
+struct hv_tcp_conn; /* a connection, any state but LISTEN, TIME-WAIT and a listener's SYN-RECEIVED */
 struct hv_tcp_listener;
 struct hv_tcp_congestion_ops; /* tcp/tcp_congestion.h */
 struct haven_request; /* a held connection request; tcp/tcp_request.c implements haven_request_* on it, public
 			 * wrappers that need a socket are in socket/ */
 
-enum hv_tcp_kind { HV_TCP_KIND_CONN, HV_TCP_KIND_TIME_WAIT, HV_TCP_KIND_REQUEST };
+enum hv_tcp_kind {
+	HV_TCP_KIND_CONN,
+	HV_TCP_KIND_HALF_OPEN,
+	HV_TCP_KIND_TIME_WAIT,
+	HV_TCP_KIND_REQUEST,
+};
+/* Lists of half-open records: by how often their SYN-ACK was retransmitted. */
+enum { HV_TCP_HALF_OPEN_LISTS = 6 };
 
 struct hv_tcp_config {
-	uint32_t max_connections, max_time_wait, max_requests;
+	uint32_t max_connections, max_half_open, max_time_wait, max_requests;
 	uint32_t send_buffer_bytes, receive_buffer_bytes;
 	uint64_t time_wait_ns;
 	int congestion; /* of new connections: hv_tcp_congestion_number(); 0 is CUBIC */
@@ -52,7 +59,10 @@ struct hv_tcp {
 	struct hv_list time_wait;	 /* oldest first */
 	struct hv_timer time_wait_timer; /* for the oldest of time_wait */
 	struct hv_list requests;
-	uint32_t connection_count, time_wait_count, request_count;
+	struct hv_list half_open[HV_TCP_HALF_OPEN_LISTS]; /* each: oldest first */
+	struct hv_timer half_open_timer;		  /* for the oldest of them */
+	uint32_t connection_count, half_open_count, time_wait_count, request_count;
+	uint64_t cookies_sent, cookies_good, cookies_bad; /* SYN cookies */
 	uint64_t segments_in, segments_out, retransmits;
 	uint64_t challenge_window_ns; /* RFC 5961 section 7 */
 	uint32_t challenge_count;
@@ -114,7 +124,7 @@ size_t hv_tcp_send_queued(const struct hv_tcp_conn *conn);
 uint64_t hv_tcp_rtt_ns(const struct hv_tcp_conn *conn);
 const char *hv_tcp_state_name(const struct hv_tcp_conn *conn);
 const struct hv_tuple *hv_tcp_tuple(const struct hv_tcp_conn *conn);
-/* The state's name for any tuple of TCP in the table (connection, TIME-WAIT "TIME-WAIT", request "SYN-RECEIVED"); owner may be NULL. */
+/* The state's name for any tuple of TCP in the table (connection, TIME-WAIT "TIME-WAIT", request and half-open "SYN-RECEIVED"); owner may be NULL. */
 const char *hv_tcp_tuple_state(const struct hv_tuple *tuple, void **owner);
 
 /*

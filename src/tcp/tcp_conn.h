@@ -3,7 +3,7 @@
  *
  * Theory of operation
  * -------------------
- * In:  tcp_input.c finds what a segment belongs to: a connection, a compact TIME-WAIT record, a held
+ * In:  tcp_input.c finds what a segment belongs to: a connection, a compact record (half-open, TIME-WAIT), a held
  *      request, a listener or the forwarder. For a connection it goes through RFC 9293 section
  *      3.10.7.4 step by step: sequence (tcp_receive.c), RST and SYN (tcp_state.c), ACK (tcp_ack.c), text
  *      (tcp_receive.c, and tcp_reassembly.c when it is ahead of its time), FIN (tcp_state.c).
@@ -121,7 +121,7 @@ struct hv_tcp_conn {
 	struct hv_tcp *tcp;
 	struct hv_list all;		  /* in tcp->connections */
 	struct hv_list output;		  /* in tcp->output or tcp->blocked, or in none */
-	struct hv_list queue;		  /* in its listener's half_open or ready, or in none */
+	struct hv_list queue;		  /* in its listener's ready, or in none */
 	struct hv_tcp_listener *listener; /* until it is accepted */
 	void *owner;
 
@@ -138,7 +138,7 @@ struct hv_tcp_conn {
 
 	bool dead : 1;	     /* to be freed by the last hv_tcp_release() */
 	bool in_table : 1;   /* the tuple is in the port table */
-	bool ready : 1;	     /* in its listener's accept queue, no longer half-open */
+	bool ready : 1;	     /* in its listener's accept queue */
 	bool orphan : 1;     /* its owner closed it: it ends by itself */
 	bool passive : 1;    /* came from a listener or a request */
 	bool send_syn : 1;   /* SYN or SYN-ACK is to be sent at the next flush */
@@ -250,6 +250,7 @@ struct hv_tcp_conn {
 
 	uint16_t keepalive_idle_s, keepalive_interval_s;
 	uint32_t user_timeout_ms; /* 0: R2 alone decides */
+	uint32_t challenged_ms;	  /* when the last challenge ACK went out; 0: never */
 	uint64_t received_ns;	  /* last segment from the peer */
 	struct hv_timer timer;	  /* at the earliest deadline, or before it */
 	uint64_t deadlines[HV_TCP_DEADLINE_COUNT];

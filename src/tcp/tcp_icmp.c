@@ -4,6 +4,7 @@
  * (section 4.2; RFC 9293 section 3.9.2.2).
  */
 #include "tcp/tcp_conn.h"
+#include "tcp/tcp_half_open.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_send.h"
 
@@ -47,6 +48,9 @@ void hv_tcp_icmp_error(void *ctx, const struct hv_icmp_report *report)
 		return;
 	tuple = hv_port_find(tcp->ports, IPPROTO_TCP, &report->src, hv_get16(quoted),
 			     &report->dst, hv_get16(quoted + 2));
+	if (tuple && tuple->kind == HV_TCP_KIND_HALF_OPEN)
+		hv_tcp_half_open_icmp(hv_container(tuple, struct hv_tcp_half_open, tuple),
+				      report);
 	if (!tuple || tuple->kind != HV_TCP_KIND_CONN)
 		return;
 	conn = hv_container(tuple, struct hv_tcp_conn, tuple);

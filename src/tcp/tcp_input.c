@@ -3,6 +3,7 @@
  */
 #include "tcp/tcp_ack.h"
 #include "tcp/tcp_conn.h"
+#include "tcp/tcp_half_open.h"
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_listen.h"
 #include "tcp/tcp_options.h"
@@ -10,6 +11,7 @@
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_request.h"
 #include "tcp/tcp_state.h"
+#include "tcp/tcp_syn_cookie.h"
 #include "tcp/tcp_timer.h"
 #include "tcp/tcp_timewait.h"
 
@@ -194,6 +196,42 @@ static void conn_input(struct hv_tcp_conn *conn, struct hv_packet *packet)
 	hv_tcp_release(conn);
 }
 
+static void drop_for(struct hv_tcp *tcp, struct hv_packet *packet, int reason)
+{
+	if (reason == HV_DROP_COUNT)
+		hv_packet_free(tcp->core, packet);
+	else
+		hv_drop(tcp->core, packet, reason);
+}
+
+/* A handshake may be complete with it. Consumes. */
+static void half_open_input(struct hv_tcp *tcp, struct hv_tcp_half_open *half,
+			    struct hv_packet *packet)
+{
+	int reason;
+	struct hv_tcp_conn *conn = hv_tcp_half_open_input(half, packet, &reason);
+
+	if (conn)
+		conn_input(conn, packet);
+	else
+		drop_for(tcp, packet, reason);
+}
+
+/* An ACK to a listener that has nothing to acknowledge, but for the SYN cookies it may have sent. Consumes. */
+static void listener_ack(struct hv_tcp_listener *listener, struct hv_packet *packet)
+{
+	int reason;
+	struct hv_tcp_conn *conn = hv_tcp_syn_cookie_input(listener, packet, &reason);
+
+	if (conn) {
+		conn_input(conn, packet);
+		return;
+	}
+	if (reason == HV_DROP_TCP_FLAGS || reason == HV_DROP_TCP_COOKIE)
+		hv_tcp_send_reset_for(listener->tcp, packet);
+	drop_for(listener->tcp, packet, reason);
+}
+
 /* No connection: listener, forwarder, or nobody (section 3.10.7.1 and .2). Consumes. */
 static void stray_input(struct hv_tcp *tcp, struct hv_packet *packet, const uint32_t *iss_floor)
 {
@@ -208,10 +246,14 @@ static void stray_input(struct hv_tcp *tcp, struct hv_packet *packet, const uint
 		hv_drop(tcp->core, packet, HV_DROP_TCP_NO_SOCKET);
 		return;
 	}
+	if (listener && (d->tcp_flags & HV_TCP_ACK)) {
+		listener_ack(listener, packet);
+		return;
+	}
 	if ((d->tcp_flags & (HV_TCP_SYN | HV_TCP_ACK | HV_TCP_FIN)) != HV_TCP_SYN ||
 	    (!listener && !(tcp->forwarder && tcp->forwarder->tcp))) {
 		/* A listener ignores what neither opens nor acknowledges. */
-		if (!listener || (d->tcp_flags & HV_TCP_ACK))
+		if (!listener)
 			hv_tcp_send_reset_for(tcp, packet);
 		hv_drop(tcp->core, packet,
 			listener ? HV_DROP_TCP_FLAGS : HV_DROP_TCP_NO_SOCKET);
@@ -220,10 +262,7 @@ static void stray_input(struct hv_tcp *tcp, struct hv_packet *packet, const uint
 	hv_tcp_options_read(d, &options);
 	reason = listener ? hv_tcp_listen_input(listener, packet, &options, iss_floor)
 			  : hv_tcp_request_new(tcp, packet, &options, iss_floor);
-	if (reason != HV_DROP_COUNT)
-		hv_drop(tcp->core, packet, reason);
-	else
-		hv_packet_free(tcp->core, packet);
+	drop_for(tcp, packet, reason);
 }
 
 void hv_tcp_input(void *ctx, struct hv_packet *packet)
@@ -233,6 +272,7 @@ void hv_tcp_input(void *ctx, struct hv_packet *packet)
 	int reason = hv_wire_tcp_parse(packet);
 	uint32_t iss_floor, *floor = NULL;
 	struct hv_tuple *tuple;
+	bool anew;
 
 	if (reason != HV_DROP_COUNT) {
 		hv_drop(tcp->core, packet, reason);
@@ -247,30 +287,39 @@ void hv_tcp_input(void *ctx, struct hv_packet *packet)
 	}
 	tuple = hv_port_find(tcp->ports, IPPROTO_TCP, &d->dst, d->dst_port, &d->src,
 			     d->src_port);
-	if (tuple && tuple->kind == HV_TCP_KIND_CONN) {
+	if (!tuple) {
+		stray_input(tcp, packet, NULL);
+		return;
+	}
+	switch (tuple->kind) {
+	case HV_TCP_KIND_CONN:
 		conn_input(hv_container(tuple, struct hv_tcp_conn, tuple), packet);
 		return;
-	}
-	if (tuple && tuple->kind == HV_TCP_KIND_TIME_WAIT) {
-		if (!hv_tcp_time_wait_input(tcp,
-					    hv_container(tuple, struct hv_tcp_time_wait, tuple),
-					    packet, &iss_floor)) {
-			hv_packet_free(tcp->core, packet);
-			return;
-		}
-		floor = &iss_floor;
-	} else if (tuple &&
-		   !hv_tcp_request_input(hv_container(tuple, struct haven_request, tuple),
-					 packet)) {
-		hv_packet_free(tcp->core, packet);
+	case HV_TCP_KIND_HALF_OPEN:
+		half_open_input(tcp, hv_container(tuple, struct hv_tcp_half_open, tuple),
+				packet);
 		return;
+	case HV_TCP_KIND_TIME_WAIT:
+		anew = hv_tcp_time_wait_input(tcp,
+					      hv_container(tuple, struct hv_tcp_time_wait,
+							   tuple),
+					      packet, &iss_floor);
+		floor = &iss_floor;
+		break;
+	default: /* HV_TCP_KIND_REQUEST */
+		anew = hv_tcp_request_input(hv_container(tuple, struct haven_request, tuple),
+					    packet);
+		break;
 	}
-	stray_input(tcp, packet, floor);
+	if (anew)
+		stray_input(tcp, packet, floor);
+	else
+		hv_packet_free(tcp->core, packet);
 }
 
 const char *hv_tcp_tuple_state(const struct hv_tuple *tuple, void **owner)
 {
-	enum hv_tcp_state state = HV_TCP_SYN_RECEIVED; /* of a request */
+	enum hv_tcp_state state = HV_TCP_SYN_RECEIVED; /* of a request, or half-open */
 	void *who = NULL;
 
 	if (tuple->kind == HV_TCP_KIND_CONN) {

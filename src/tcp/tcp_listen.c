@@ -1,11 +1,13 @@
 /*
- * Listeners (RFC 9293 section 3.10.7.2): half-open connections until their handshake is complete, then
- * a queue of ready ones until the owner accepts them. Both are limited by the backlog.
+ * Listeners (RFC 9293 section 3.10.7.2): records of half-open connections (tcp_half_open.c) until their
+ * handshake is complete, then a queue of ready ones until the owner accepts them. Both are limited by the backlog; beyond
+ * it a SYN is answered with a cookie (tcp_syn_cookie.c), and with nothing when the ready ones are too many.
  */
 #include "tcp/tcp_listen.h"
 
+#include "tcp/tcp_half_open.h"
 #include "tcp/tcp_output.h"
-#include "tcp/tcp_request.h"
+#include "tcp/tcp_syn_cookie.h"
 
 int hv_tcp_listen(struct hv_tcp *tcp, struct hv_bind *bind, int backlog, void *owner,
 		  struct hv_tcp_listener **out)
@@ -39,34 +41,29 @@ struct hv_tcp_listener *hv_tcp_listener_of(struct hv_bind *bind)
 int hv_tcp_listen_input(struct hv_tcp_listener *listener, const struct hv_packet *packet,
 			const struct hv_tcp_options *options, const uint32_t *iss_floor)
 {
-	const struct hv_desc *d = &packet->d;
-	const struct hv_bind *bind = listener->bind;
-	struct hv_tuple tuple = {
-		.share = hv_port_share_of(bind),
-		.hold = HV_HOLD_BOUND,
-		.local = d->dst,
-		.remote = d->src,
-		.local_port = d->dst_port,
-		.remote_port = d->src_port,
-	};
-	struct hv_tcp_syn syn = {
-		.irs = d->seq,
-		.window = d->window,
-		.options = options,
-		.iss_floor = iss_floor,
-	};
-	struct hv_tcp_conn *conn;
-	int error;
+	struct hv_tcp *tcp = listener->tcp;
+	struct hv_tcp_half_open half;
 
-	if (!hv_tcp_listener_has_room(listener) ||
-	    listener->half_open_count >= listener->backlog)
+	if (!hv_tcp_listener_has_room(listener))
 		return HV_DROP_TCP_LISTEN_OVERFLOW;
-	conn = hv_tcp_conn_from_syn(listener->tcp, &tuple, &syn, &error);
-	if (!conn)
-		return error == -EMFILE ? HV_DROP_TCP_CONNECTION_LIMIT : HV_DROP_NO_MEMORY;
-	conn->listener = listener;
-	hv_list_append(&listener->half_open, &conn->queue);
-	listener->half_open_count++;
+	if (tcp->connection_count >= tcp->config.max_connections)
+		return HV_DROP_TCP_CONNECTION_LIMIT;
+	hv_tcp_half_open_read(&half, listener, packet, options);
+	half.verified = iss_floor; /* it was connected a moment ago */
+	if (hv_tcp_half_open_has_room(&half)) {
+		int reason;
+
+		hv_tcp_half_open_choose_iss(&half, iss_floor);
+		reason = hv_tcp_half_open_keep(&half);
+		if (reason != HV_DROP_COUNT)
+			return reason;
+	} else if (iss_floor) {
+		/* A cookie could not be beyond what the connection before it sent (RFC 6191). */
+		return HV_DROP_TCP_LISTEN_OVERFLOW;
+	} else {
+		hv_tcp_syn_cookie_make(&half);
+	}
+	hv_tcp_half_open_answer(&half);
 	return HV_DROP_COUNT;
 }
 
@@ -74,8 +71,6 @@ void hv_tcp_listener_ready(struct hv_tcp_conn *conn)
 {
 	struct hv_tcp_listener *listener = conn->listener;
 
-	hv_list_remove(&conn->queue);
-	listener->half_open_count--;
 	hv_list_append(&listener->ready, &conn->queue);
 	listener->ready_count++;
 	conn->ready = true;
@@ -90,8 +85,6 @@ void hv_tcp_listener_leave(struct hv_tcp_conn *conn)
 	hv_list_remove(&conn->queue);
 	if (conn->ready)
 		conn->listener->ready_count--;
-	else
-		conn->listener->half_open_count--;
 	conn->ready = false;
 	conn->listener = NULL;
 }
@@ -128,7 +121,7 @@ void hv_tcp_listener_close(struct hv_tcp_listener *listener)
 {
 	struct hv_core *core = listener->tcp->core;
 
-	reset_all(&listener->half_open);
+	hv_tcp_half_open_reset_all(listener);
 	reset_all(&listener->ready);
 	listener->bind->transport = NULL;
 	hv_free(core, listener, sizeof(*listener));

@@ -11,11 +11,15 @@ struct hv_tcp_listener {
 	void *owner;
 	uint32_t backlog; /* of each list */
 	uint32_t half_open_count, ready_count;
-	struct hv_list half_open; /* SYN-RECEIVED */
+	uint64_t cookie_ns;	  /* when it last sent a SYN cookie; 0: never */
+	struct hv_list half_open; /* SYN-RECEIVED: struct hv_tcp_half_open */
 	struct hv_list ready;	  /* ESTABLISHED, waiting for accept; oldest first */
 };
 
-/* A SYN for a listener. Returns HV_DROP_COUNT, or why it was dropped; the packet is not consumed. */
+/*
+ * A SYN for a listener: a record, or at the limits a SYN cookie. Returns HV_DROP_COUNT, or why it was dropped;
+ * the packet is not consumed.
+ */
 int hv_tcp_listen_input(struct hv_tcp_listener *listener, const struct hv_packet *packet,
 			const struct hv_tcp_options *options, const uint32_t *iss_floor);
 /* May a half-open connection of it become ready? */
@@ -23,7 +27,7 @@ static inline bool hv_tcp_listener_has_room(const struct hv_tcp_listener *listen
 {
 	return listener->ready_count < listener->backlog;
 }
-/* The handshake is complete: from half-open to ready, and the owner is told. */
+/* The handshake is complete: the owner is told. */
 void hv_tcp_listener_ready(struct hv_tcp_conn *conn);
 /* The connection leaves its listener (ended, or accepted). None is allowed. */
 void hv_tcp_listener_leave(struct hv_tcp_conn *conn);

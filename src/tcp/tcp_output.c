@@ -14,7 +14,8 @@
 enum {
 	COPY_BELOW = 512, /* payload up to this is copied: cheaper than a slice of its own */
 	CHALLENGES = 500, /* in each window of a second, RFC 5961 section 7 */
-	CHECKSUM_OFFSET = 16, /* in the TCP header */
+	CHALLENGE_INTERVAL_MS = 500, /* of one connection; as Linux's tcp_invalid_ratelimit */
+	CHECKSUM_OFFSET = 16,	     /* in the TCP header */
 };
 
 /* Leave the checksum to the link: pseudo-header sum in the field, the rest marked. */
@@ -32,8 +33,9 @@ static void leave_checksum(struct hv_packet *packet, const struct hv_addr *src,
 
 void hv_tcp_send_bare(struct hv_tcp *tcp, const struct hv_tcp_bare *bare)
 {
-	struct hv_packet *packet = hv_packet_new(tcp->core, HV_PACKET_HEADROOM,
-						 HV_TCP_HEADER + HV_TCP_TIMESTAMP_BYTES);
+	struct hv_packet *packet =
+		hv_packet_new(tcp->core, HV_PACKET_HEADROOM,
+			      bare->options ? HV_TCP_HEADER_MAX : HV_TCP_HEADER);
 	struct hv_tcp_header header = {
 		.src_port = bare->src_port,
 		.dst_port = bare->dst_port,
@@ -51,15 +53,10 @@ void hv_tcp_send_bare(struct hv_tcp *tcp, const struct hv_tcp_bare *bare)
 
 	if (!packet)
 		return;
-	if (bare->timestamps) {
-		struct hv_tcp_options options = {
-			.has_timestamps = true,
-			.ts_value = bare->ts_value,
-			.ts_echo = bare->ts_echo,
-		};
+	if (bare->options) {
 		uint8_t bytes[HV_TCP_HEADER_MAX - HV_TCP_HEADER];
 
-		header.options_len = (uint8_t)hv_wire_tcp_options_write(bytes, &options);
+		header.options_len = (uint8_t)hv_wire_tcp_options_write(bytes, bare->options);
 		hv_packet_append(packet, HV_TCP_HEADER + header.options_len);
 		memcpy(packet->data + HV_TCP_HEADER, bytes, header.options_len);
 	} else {
@@ -245,18 +242,27 @@ int hv_tcp_send_ack(struct hv_tcp_conn *conn)
 	return status;
 }
 
-void hv_tcp_send_challenge(struct hv_tcp_conn *conn)
+bool hv_tcp_challenge_allowed(struct hv_tcp *tcp, uint32_t *last_ms)
 {
-	struct hv_tcp *tcp = conn->tcp;
-	uint64_t now_ns = hv_tcp_now(conn);
+	uint64_t now_ns = tcp->core->now_ns;
+	uint32_t now_ms = (uint32_t)(now_ns / HV_TCP_MS) | 1; /* 0 means never */
 
+	if (*last_ms && now_ms - *last_ms < CHALLENGE_INTERVAL_MS)
+		return false;
 	if (now_ns - tcp->challenge_window_ns >= HV_TCP_SECOND || !tcp->challenge_window_ns) {
 		tcp->challenge_window_ns = now_ns;
 		/* A limit that others can count is a side channel: it varies. */
 		tcp->challenge_count = CHALLENGES / 2 + hv_random_below(tcp->core, CHALLENGES);
 	}
 	if (!tcp->challenge_count)
-		return;
+		return false;
 	tcp->challenge_count--;
-	hv_tcp_send_ack(conn);
+	*last_ms = now_ms;
+	return true;
+}
+
+void hv_tcp_send_challenge(struct hv_tcp_conn *conn)
+{
+	if (hv_tcp_challenge_allowed(conn->tcp, &conn->challenged_ms))
+		hv_tcp_send_ack(conn);
 }

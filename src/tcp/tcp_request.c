@@ -7,6 +7,7 @@
 
 #include "tcp/tcp_isn.h"
 #include "tcp/tcp_output.h"
+#include "tcp/tcp_receive.h"
 #include "tcp/tcp_timer.h"
 #include "wire/checksum.h"
 
@@ -104,32 +105,41 @@ bool hv_tcp_request_input(struct haven_request *request, const struct hv_packet 
 	return true;
 }
 
-struct hv_tcp_conn *hv_tcp_conn_from_syn(struct hv_tcp *tcp, const struct hv_tuple *tuple,
-					 const struct hv_tcp_syn *syn, int *error)
+static void set_iss(struct hv_tcp_conn *conn, uint32_t iss)
 {
-	struct hv_tcp_conn *conn = hv_tcp_conn_new(tcp, error);
+	conn->iss = iss;
+	conn->snd_una = conn->snd_nxt = conn->snd_max = iss;
+	conn->snd_small = conn->recover = conn->rack_round = iss;
+}
 
-	if (!conn)
-		return NULL;
-	conn->tuple.local = tuple->local;
-	conn->tuple.remote = tuple->remote;
-	conn->tuple.local_port = tuple->local_port;
-	conn->tuple.remote_port = tuple->remote_port;
-	conn->tuple.share = tuple->share;
-	conn->tuple.hold = tuple->hold;
-	*error = hv_port_insert(tcp->ports, &conn->tuple);
-	if (*error < 0) {
-		hv_tcp_conn_free(conn);
-		return NULL;
+int hv_tcp_conn_open_passive(struct hv_tcp_conn *conn, const struct hv_tuple *tuple,
+			     const struct hv_tcp_syn *syn)
+{
+	int error;
+
+	if (syn->replaces) {
+		hv_port_replace(conn->tcp->ports, syn->replaces, &conn->tuple);
+	} else {
+		conn->tuple.local = tuple->local;
+		conn->tuple.remote = tuple->remote;
+		conn->tuple.local_port = tuple->local_port;
+		conn->tuple.remote_port = tuple->remote_port;
+		conn->tuple.share = tuple->share;
+		conn->tuple.hold = tuple->hold;
+		error = hv_port_insert(conn->tcp->ports, &conn->tuple);
+		if (error < 0) {
+			hv_tcp_conn_free(conn);
+			return error;
+		}
 	}
 	conn->in_table = true;
 	hv_tcp_conn_prepare(conn);
-	if (syn->iss_floor && !hv_seq_gt(conn->iss, *syn->iss_floor)) {
+	if (syn->answered)
+		set_iss(conn, syn->iss);
+	else if (syn->iss_floor && !hv_seq_gt(conn->iss, *syn->iss_floor))
 		/* RFC 6191: beyond all that the connection before it sent. */
-		conn->iss = *syn->iss_floor + 65536 + hv_random_below(tcp->core, 65536);
-		conn->snd_una = conn->snd_nxt = conn->snd_max = conn->iss;
-		conn->snd_small = conn->recover = conn->rack_round = conn->iss;
-	}
+		set_iss(conn,
+			*syn->iss_floor + 65536 + hv_random_below(conn->tcp->core, 65536));
 	conn->state = HV_TCP_SYN_RECEIVED;
 	conn->passive = true;
 	conn->irs = syn->irs;
@@ -138,9 +148,14 @@ struct hv_tcp_conn *hv_tcp_conn_from_syn(struct hv_tcp *tcp, const struct hv_tup
 	conn->snd_wl1 = syn->irs;
 	conn->progress_ns = hv_tcp_now(conn);
 	hv_tcp_options_agree(conn, syn->options);
+	if (syn->answered) {
+		conn->snd_nxt = conn->snd_max = conn->iss + 1;
+		hv_tcp_window_field(conn); /* what the SYN-ACK offered counts */
+		return 0;
+	}
 	conn->send_syn = true;
 	hv_tcp_mark(conn);
-	return conn;
+	return 0;
 }
 
 static void reset_client(struct hv_tcp *tcp, const struct hv_tuple *tuple, uint32_t irs)
@@ -169,8 +184,11 @@ int hv_tcp_request_accept(struct haven_request *request, void *owner, struct hv_
 	int error = 0;
 
 	hv_tcp_request_free(request);
-	*out = hv_tcp_conn_from_syn(held.tcp, &held.tuple, &syn, &error);
-	if (!*out) {
+	*out = hv_tcp_conn_new(held.tcp, &error);
+	if (*out)
+		error = hv_tcp_conn_open_passive(*out, &held.tuple, &syn);
+	if (error < 0) {
+		*out = NULL;
 		reset_client(held.tcp, &held.tuple, held.irs);
 		return error;
 	}

@@ -33,14 +33,18 @@ int hv_tcp_request_new(struct hv_tcp *tcp, const struct hv_packet *packet,
 bool hv_tcp_request_input(struct haven_request *request, const struct hv_packet *packet);
 void hv_tcp_request_free(struct haven_request *request);
 
-/* A connection in SYN-RECEIVED from a SYN; NULL with *error. tcp_listen.c uses it too. */
+/* What a passive open starts from. */
 struct hv_tcp_syn {
 	uint32_t irs;
 	uint16_t window;
 	const struct hv_tcp_options *options;
 	const uint32_t *iss_floor; /* may be NULL */
+	bool answered;		   /* a SYN-ACK with iss went out already */
+	uint32_t iss;
+	struct hv_tuple *replaces; /* in the table, with the same ends: leaves it; NULL: none */
 };
-struct hv_tcp_conn *hv_tcp_conn_from_syn(struct hv_tcp *tcp, const struct hv_tuple *tuple,
-					 const struct hv_tcp_syn *syn, int *error);
+/* A new connection into the table and SYN-RECEIVED. -ENOMEM, -EADDRINUSE: it is freed; not when it replaces another. */
+int hv_tcp_conn_open_passive(struct hv_tcp_conn *conn, const struct hv_tuple *tuple,
+			     const struct hv_tcp_syn *syn);
 
 #endif

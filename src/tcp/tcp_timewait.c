@@ -96,6 +96,11 @@ void hv_tcp_time_wait_yield(struct hv_tcp *tcp, const struct hv_tuple *tuple)
 
 static void answer(struct hv_tcp *tcp, struct hv_tcp_time_wait *wait)
 {
+	struct hv_tcp_options options = {
+		.has_timestamps = true,
+		.ts_value = (uint32_t)(tcp->core->now_ns / HV_TCP_MS) + wait->ts_offset,
+		.ts_echo = wait->ts_recent,
+	};
 	struct hv_tcp_bare bare = {
 		.src = &wait->tuple.local,
 		.dst = &wait->tuple.remote,
@@ -105,9 +110,7 @@ static void answer(struct hv_tcp *tcp, struct hv_tcp_time_wait *wait)
 		.ack = wait->rcv_nxt,
 		.flags = HV_TCP_ACK,
 		.window = (uint16_t)(wait->rcv_wnd >> wait->rcv_wscale),
-		.timestamps = wait->timestamps,
-		.ts_value = (uint32_t)(tcp->core->now_ns / HV_TCP_MS) + wait->ts_offset,
-		.ts_echo = wait->ts_recent,
+		.options = wait->timestamps ? &options : NULL,
 	};
 
 	if (wait->challenge_ns && tcp->core->now_ns - wait->challenge_ns < ANSWER_INTERVAL_NS)

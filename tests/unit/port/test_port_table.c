@@ -201,6 +201,39 @@ static bool count_binds(const struct hv_bind *bind, void *ctx)
 	return ++*(int *)ctx != 7;
 }
 
+/* One 4-tuple in the place of another: nobody sees the change, and nothing is allocated. */
+static void test_replace(void **state)
+{
+	struct hv_tuple first = {.proto = IPPROTO_TCP, .kind = 1, .hold = HV_HOLD_BOUND};
+	struct hv_tuple second = {.proto = IPPROTO_TCP, .kind = 2};
+	struct hv_bind bind = bind_of("41", 4000, IPPROTO_TCP);
+	struct port_fixture f;
+	struct hv_addr local = v4(1), remote = v4(2);
+
+	(void)state;
+	port_setup(&f, 1, &config);
+	first.local = local;
+	first.remote = remote;
+	first.local_port = 4000;
+	first.remote_port = 5000;
+	assert_int_equal(hv_port_insert(&f.table, &first), 0);
+	f.env.fail_ppm = 1000000;
+	hv_port_replace(&f.table, &first, &second);
+	f.env.fail_ppm = 0;
+	assert_ptr_equal(hv_port_find(&f.table, IPPROTO_TCP, &local, 4000, &remote, 5000),
+			 &second);
+	assert_int_equal(second.kind, 2);
+	assert_int_equal(second.hold, HV_HOLD_BOUND);
+	assert_int_equal(hv_port_bind(&f.table, &bind),
+			 -EADDRINUSE); /* it still holds the port */
+	hv_port_remove(&f.table, &second);
+	assert_int_equal(f.table.tuples.count, 0);
+	assert_int_equal(f.table.slots.count, 0);
+	assert_int_equal(hv_port_bind(&f.table, &bind), 0);
+	hv_port_unbind(&f.table, &bind);
+	port_teardown(&f);
+}
+
 /* Thousands of sockets on one port cost no more than thousands on many. */
 static void test_many_on_one_port(void **state)
 {
@@ -261,7 +294,7 @@ int main(void)
 		cmocka_unit_test(test_conflicts),  cmocka_unit_test(test_listen_once),
 		cmocka_unit_test(test_find_order), cmocka_unit_test(test_v6_only),
 		cmocka_unit_test(test_privilege),  cmocka_unit_test(test_many_on_one_port),
-		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_replace),	   cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

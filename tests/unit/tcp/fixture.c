@@ -90,6 +90,7 @@ void host_init(struct host *host, struct test_env *env, unsigned number, bool v6
 	};
 	static const struct hv_tcp_config config = {
 		.max_connections = 1000,
+		.max_half_open = 100,
 		.max_time_wait = 100,
 		.max_requests = 100,
 		.send_buffer_bytes = 4 << 20,
@@ -120,6 +121,7 @@ void host_finish(struct host *host)
 {
 	hv_tcp_finish(&host->tcp);
 	assert_int_equal(host->tcp.connection_count, 0);
+	assert_int_equal(host->tcp.half_open_count, 0);
 	assert_int_equal(host->tcp.time_wait_count, 0);
 	assert_int_equal(host->tcp.request_count, 0);
 	hv_port_table_finish(&host->ports);

@@ -86,7 +86,7 @@ static void test_finish(void **state)
 	s->peer_port++;
 	script_in(s, FLAGS_S, 0, 0, NULL, 0);
 	host_connect(&s->host, &s->peer, 1);
-	assert_int_equal(s->host.tcp.connection_count, 3);
+	assert_int_equal(s->host.tcp.connection_count, 2);
 	hv_tcp_listener_close(s->listener);
 	s->listener = NULL;
 	script_skip(s);
