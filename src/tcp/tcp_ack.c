@@ -9,6 +9,7 @@
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_sack.h"
 #include "tcp/tcp_send.h"
+#include "tcp/tcp_spurious.h"
 #include "tcp/tcp_state.h"
 #include "tcp/tcp_timer.h"
 
@@ -23,10 +24,31 @@ enum {
 
 #define CLOCK_GRANULARITY_NS HV_TCP_MS
 
+/* RFC 6298 2.3, 2.4, 2.5. */
+static void set_rto(struct hv_tcp_conn *conn)
+{
+	uint64_t variation = 4 * conn->rttvar_ns;
+
+	if (variation < CLOCK_GRANULARITY_NS)
+		variation = CLOCK_GRANULARITY_NS;
+	conn->rto_ns = conn->srtt_ns + variation;
+	if (conn->rto_ns < HV_TCP_RTO_MIN_NS)
+		conn->rto_ns = HV_TCP_RTO_MIN_NS;
+	if (conn->rto_ns > HV_TCP_RTO_MAX_NS)
+		conn->rto_ns = HV_TCP_RTO_MAX_NS;
+}
+
+void hv_tcp_rtt_raise(struct hv_tcp_conn *conn, uint64_t rtt_ns)
+{
+	if (conn->srtt_ns < rtt_ns)
+		conn->srtt_ns = rtt_ns;
+	if (conn->rttvar_ns < rtt_ns / 2)
+		conn->rttvar_ns = rtt_ns / 2;
+	set_rto(conn);
+}
+
 void hv_tcp_rtt_sample(struct hv_tcp_conn *conn, uint64_t rtt_ns)
 {
-	uint64_t variation;
-
 	if (rtt_ns == 0)
 		rtt_ns = 1;   /* 0 means not measured */
 	if (!conn->srtt_ns) { /* RFC 6298 2.2 */
@@ -39,39 +61,37 @@ void hv_tcp_rtt_sample(struct hv_tcp_conn *conn, uint64_t rtt_ns)
 		conn->rttvar_ns = conn->rttvar_ns - conn->rttvar_ns / 4 + error / 4;
 		conn->srtt_ns = conn->srtt_ns - conn->srtt_ns / 8 + rtt_ns / 8;
 	}
-	variation = 4 * conn->rttvar_ns;
-	if (variation < CLOCK_GRANULARITY_NS)
-		variation = CLOCK_GRANULARITY_NS;
-	conn->rto_ns = conn->srtt_ns + variation;
-	if (conn->rto_ns < HV_TCP_RTO_MIN_NS)
-		conn->rto_ns = HV_TCP_RTO_MIN_NS;
-	if (conn->rto_ns > HV_TCP_RTO_MAX_NS)
-		conn->rto_ns = HV_TCP_RTO_MAX_NS;
+	set_rto(conn);
 }
 
 /*
  * The ACK may tell how long a segment was on its way. If it does, the RTO is what was measured; if not
  * (Karn: what was sent twice cannot be told apart), a backed-off RTO stays (RFC 6298 section 5).
+ * Returns whether it told.
  */
-static void measure(struct hv_tcp_conn *conn, uint32_t ack,
+static bool measure(struct hv_tcp_conn *conn, uint32_t ack,
 		    const struct hv_tcp_options *options)
 {
 	if (conn->timing && hv_seq_geq(ack, conn->rtt_seq)) {
 		conn->timing = false;
 		conn->backoff = 0;
 		hv_tcp_rtt_sample(conn, hv_tcp_now(conn) - conn->rtt_start_ns);
-	} else if (!conn->timing && conn->timestamps && options->has_timestamps) {
+		return true;
+	}
+	if (!conn->timing && conn->timestamps && options->has_timestamps) {
 		/* After a retransmission timestamps tell which was answered (RFC 7323 section 4.1). */
 		uint32_t elapsed_ms = hv_tcp_timestamp(conn) - options->ts_echo;
 
 		/* Older than the time-out: an ACK was lost or late, and its age is no round trip. */
 		if (conn->backoff && hv_seq_lt(options->ts_echo, conn->ts_timeout))
-			return;
+			return false;
 		if (elapsed_ms > HV_TCP_RTO_MAX_NS / HV_TCP_MS)
-			return;
+			return false;
 		conn->backoff = 0;
 		hv_tcp_rtt_sample(conn, (elapsed_ms ? elapsed_ms : 1) * HV_TCP_MS);
+		return true;
 	}
+	return false;
 }
 
 bool hv_tcp_window_update(struct hv_tcp_conn *conn, const struct hv_desc *d)
@@ -101,6 +121,7 @@ bool hv_tcp_window_update(struct hv_tcp_conn *conn, const struct hv_desc *d)
 static void enter_recovery(struct hv_tcp_conn *conn)
 {
 	hv_tcp_congestion_reduce(conn, hv_tcp_flight(conn));
+	hv_tcp_spurious_recovery(conn);
 	conn->in_recovery = true;
 	conn->recover = conn->snd_max;
 	hv_tcp_retransmit(conn);
@@ -118,8 +139,10 @@ static void duplicate_ack(struct hv_tcp_conn *conn)
 		return;
 	}
 	/* RFC 6582 section 4: not for what a time-out has sent again already. */
-	if (conn->loss_recovery)
+	if (conn->loss_recovery) {
+		hv_tcp_spurious_duplicate(conn);
 		return;
+	}
 	if (conn->dup_acks == DUP_ACK_THRESHOLD)
 		enter_recovery(conn);
 	hv_tcp_mark(conn); /* limited transmit: tcp_send.c */
@@ -180,8 +203,9 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	bool fin = conn->fin_sent && ack == hv_tcp_send_end(conn) + 1;
 	uint32_t acked = ack - conn->snd_una;
 	struct hv_tcp_delivery delivery = {0};
+	bool measured;
 
-	measure(conn, ack, options);
+	measured = measure(conn, ack, options);
 	if (conn->backoff > BACKOFF_KEPT)
 		conn->backoff = BACKOFF_KEPT;
 	hv_ring_consume(&conn->send, acked - fin);
@@ -203,6 +227,11 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 		conn->dup_acks = 0;
 		hv_tcp_congestion_acked(conn, acked);
 	}
+	if (!measured && !conn->timing && delivery.rtt_ns) { /* sent once: not ambiguous */
+		conn->backoff = 0;
+		hv_tcp_rtt_sample(conn, delivery.rtt_ns);
+	}
+	hv_tcp_spurious_ack(conn, acked, options, &delivery);
 	if (!conn->in_recovery && hv_seq_geq(ack, conn->recover)) {
 		conn->loss_recovery = false;
 		conn->recover = ack; /* never half a sequence space behind */
@@ -227,6 +256,7 @@ static void sack_only(struct hv_tcp_conn *conn, const struct hv_tcp_options *opt
 
 	if (options->sack_count || conn->tail_out)
 		hv_tcp_sack_ack(conn, options, 0, &delivery);
+	hv_tcp_spurious_ack(conn, 0, options, &delivery);
 }
 
 enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct hv_desc *d,

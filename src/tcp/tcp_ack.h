@@ -17,5 +17,7 @@ enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct h
 bool hv_tcp_window_update(struct hv_tcp_conn *conn, const struct hv_desc *d);
 /* A round trip was measured: RFC 6298 section 2. */
 void hv_tcp_rtt_sample(struct hv_tcp_conn *conn, uint64_t rtt_ns);
+/* A time-out came before an answer that took that long (RFC 4015 section 3). */
+void hv_tcp_rtt_raise(struct hv_tcp_conn *conn, uint64_t rtt_ns);
 
 #endif

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tcp/tcp_spurious.h"
+
 enum { IDLE_SHIFTS_MAX = 16 }; /* a window is empty after that many halvings */
 
 /* The first is the default. */
@@ -142,6 +144,7 @@ uint32_t hv_tcp_slow_start(struct hv_tcp_conn *conn, uint32_t bytes)
 
 void hv_tcp_congestion_reduce(struct hv_tcp_conn *conn, uint32_t flight)
 {
+	hv_tcp_spurious_forget(conn);
 	conn->prior_cwnd = conn->cwnd;
 	conn->prior_ssthresh = conn->ssthresh;
 	conn->ssthresh = conn->congestion->after_loss(conn, flight);

@@ -8,6 +8,7 @@
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_scoreboard.h"
+#include "tcp/tcp_spurious.h"
 #include "tcp/tcp_timer.h"
 #include "wire/checksum.h"
 
@@ -131,6 +132,7 @@ static void note_sent(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uin
 	if (hv_seq_lt(seq, conn->snd_max)) {
 		conn->tcp->retransmits += segments;
 		conn->timing = false; /* Karn's algorithm, RFC 6298 section 3 */
+		hv_tcp_spurious_sent(conn, seq, end);
 	} else if (!conn->timing) {
 		conn->timing = true;
 		conn->rtt_seq = end;
@@ -138,9 +140,8 @@ static void note_sent(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uin
 	}
 	if (size && size % conn->mss)
 		conn->snd_small = end;
-	if (conn->sack_ok && !(flags & HV_TCP_SYN)) {
+	if (conn->sack_ok && !(flags & HV_TCP_SYN))
 		hv_tcp_sent_note(conn, seq, end);
-	}
 	if (seq == conn->snd_nxt)
 		conn->snd_nxt = end;
 	conn->snd_max = hv_seq_max(conn->snd_max, end);

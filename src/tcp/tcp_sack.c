@@ -8,6 +8,7 @@
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_send.h"
+#include "tcp/tcp_spurious.h"
 
 /* RFC 9937 section 6.1. */
 static void enter_recovery(struct hv_tcp_conn *conn, uint32_t delivered)
@@ -19,6 +20,7 @@ static void enter_recovery(struct hv_tcp_conn *conn, uint32_t delivered)
 	conn->flight->recover_bytes = outstanding - conn->sacked_bytes + delivered;
 	hv_tcp_congestion_reduce(conn, outstanding);
 	conn->in_recovery = true;
+	hv_tcp_spurious_recovery(conn);
 	conn->flight->prr_delivered = 0;
 	conn->flight->prr_out = 0;
 }

@@ -37,6 +37,16 @@ static void init(struct hv_tcp_flight *flight)
 	hv_list_init(&flight->lost);
 }
 
+struct hv_tcp_flight *hv_tcp_flight_get(struct hv_tcp_conn *conn)
+{
+	if (!conn->flight) {
+		conn->flight = hv_zalloc(hv_tcp_core(conn), sizeof(*conn->flight));
+		if (conn->flight)
+			init(conn->flight);
+	}
+	return conn->flight;
+}
+
 /* --- records --------------------------------------------------------------------------- */
 
 static struct hv_tcp_sent *new_record(struct hv_tcp_conn *conn)
@@ -143,12 +153,8 @@ static bool can_grow(const struct hv_tcp_sent *last)
 
 bool hv_tcp_sent_reserve(struct hv_tcp_conn *conn, uint32_t seq)
 {
-	if (!conn->flight) {
-		conn->flight = hv_zalloc(hv_tcp_core(conn), sizeof(*conn->flight));
-		if (!conn->flight)
-			return false;
-		init(conn->flight);
-	}
+	if (!hv_tcp_flight_get(conn))
+		return false;
 	if (conn->flight->spare ||
 	    (conn->flight->last && hv_seq_lt(seq, conn->flight->last->end)))
 		return true;

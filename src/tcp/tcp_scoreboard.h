@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "tcp/tcp_conn.h"
+#include "tcp/tcp_spurious.h"
 
 /*
  * A stretch of the stream that was sent at one time and has one fate. It is in the chain and in the tree by
@@ -25,7 +26,7 @@ struct hv_tcp_sent {
 	bool again;	   /* sent more than once */
 };
 
-/* Of a connection that has sent something lately. */
+/* Of a connection that has sent something lately. Without SACK only `undo` is in use. */
 struct hv_tcp_flight {
 	struct hv_tcp_sent *first, *last; /* by sequence */
 	struct hv_tcp_sent *tree;	  /* the same, to be searched */
@@ -40,6 +41,7 @@ struct hv_tcp_flight {
 	uint64_t rack_time_ns, rack_rtt_ns; /* when that last one was sent; how long it took */
 
 	uint32_t recover_bytes, prr_delivered, prr_out; /* tcp_sack.c */
+	struct hv_tcp_undo undo;			/* tcp_spurious.c */
 };
 
 /* What one ACK says about packets. */
@@ -51,6 +53,8 @@ struct hv_tcp_delivery {
 	uint32_t dup_left, dup_right;
 };
 
+/* Made when there is none. NULL: no memory. */
+struct hv_tcp_flight *hv_tcp_flight_get(struct hv_tcp_conn *conn);
 /* Before something leaves from seq on: memory for the record. False: there is none, it must wait. */
 bool hv_tcp_sent_reserve(struct hv_tcp_conn *conn, uint32_t seq);
 /* [seq, end) left just now, for the first time or again. It was reserved. */

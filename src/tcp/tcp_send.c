@@ -10,6 +10,7 @@
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_scoreboard.h"
+#include "tcp/tcp_spurious.h"
 #include "tcp/tcp_timer.h"
 
 #define OVERRIDE_NS (200 * HV_TCP_MS) /* RFC 9293 section 3.8.6.2.1: 0.1 to 1 s */
@@ -40,7 +41,8 @@ static uint32_t congestion_room(const struct hv_tcp_conn *conn)
 	if (hv_tcp_congestion_is_off(conn))
 		return HV_TCP_CWND_MAX;
 	/* Limited transmit, RFC 3042: new data for the first two duplicate ACKs. */
-	if (!conn->sack_ok && !conn->in_recovery && conn->dup_acks > 0 && conn->dup_acks < 3)
+	if (!conn->sack_ok && !conn->in_recovery && !conn->loss_recovery &&
+	    conn->dup_acks > 0 && conn->dup_acks < 3)
 		window += conn->dup_acks * (uint32_t)conn->mss;
 	return window > flight ? window - flight : 0;
 }
@@ -187,6 +189,8 @@ static bool send_data(struct hv_tcp_conn *conn)
 	bool limited = false;
 	struct grant grant;
 
+	if (hv_tcp_spurious_forward(conn))
+		return true;
 	if (conn->lost_bytes) {
 		int status = send_lost(conn);
 

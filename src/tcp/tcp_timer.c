@@ -10,6 +10,7 @@
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_sack.h"
 #include "tcp/tcp_send.h"
+#include "tcp/tcp_spurious.h"
 
 #define ORPHAN_PROBE_NS \
 	(100 * HV_TCP_SECOND) /* nobody waits for what an orphan cannot deliver */
@@ -152,7 +153,10 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 		hv_tcp_send_probe(conn);
 		return;
 	} else {
-		hv_tcp_congestion_timed_out(conn, conn->retries > 1 || conn->in_recovery);
+		bool again = conn->retries > 1 || conn->in_recovery;
+
+		hv_tcp_congestion_timed_out(conn, again);
+		hv_tcp_spurious_timeout(conn, again);
 		conn->recover = conn->snd_max;
 		conn->loss_recovery = true;
 		conn->in_recovery = false;

@@ -161,8 +161,11 @@ static void test_timeout(void **state)
 	script_out(s, FLAGS_A, 1001, 1, 1000);
 	assert_int_equal(s->conn->cwnd, 1000);
 	script_quiet(s);
-	ack(s, 2001, SACK(10001, 11001));
-	script_out(s, FLAGS_A, 2001, 1, 2000); /* slow start over what is lost */
+	ack(s, 2001, NULL);
+	script_out(s, FLAGS_A, 12001, 1, 1000); /* F-RTO asks by new data */
+	script_out(s, FLAGS_A, 13001, 1, 1000);
+	ack(s, 2001, SACK(12001, 13001)); /* the old was lost */
+	script_out(s, FLAGS_A, 2001, 1, 1000);
 	ack(s, 10001, NULL);
 	script_skip(s);
 	assert_int_equal(s->conn->snd_una - s->host_iss, 10001);
