@@ -22,18 +22,18 @@ enum {
 	BACKOFF_KEPT = 4,
 };
 
-#define CLOCK_GRANULARITY_NS HV_TCP_MS
-
-/* RFC 6298 2.3, 2.4, 2.5. */
+/*
+ * RFC 6298 2.3 adds at least the clock's granularity to the round trip, 2.4 asks for a second in all. Hosts
+ * add at least HV_TCP_RTO_MIN_NS: on a steady path, where the variation is almost nothing, a delayed ACK
+ * must not look like a loss. 2.5: a bound.
+ */
 static void set_rto(struct hv_tcp_conn *conn)
 {
 	uint64_t variation = 4 * conn->rttvar_ns;
 
-	if (variation < CLOCK_GRANULARITY_NS)
-		variation = CLOCK_GRANULARITY_NS;
+	if (variation < HV_TCP_RTO_MIN_NS)
+		variation = HV_TCP_RTO_MIN_NS;
 	conn->rto_ns = conn->srtt_ns + variation;
-	if (conn->rto_ns < HV_TCP_RTO_MIN_NS)
-		conn->rto_ns = HV_TCP_RTO_MIN_NS;
 	if (conn->rto_ns > HV_TCP_RTO_MAX_NS)
 		conn->rto_ns = HV_TCP_RTO_MAX_NS;
 }
@@ -257,6 +257,9 @@ static void sack_only(struct hv_tcp_conn *conn, const struct hv_tcp_options *opt
 	if (options->sack_count || conn->tail_out)
 		hv_tcp_sack_ack(conn, options, 0, &delivery);
 	hv_tcp_spurious_ack(conn, 0, options, &delivery);
+	/* What is missing shows by itself now: a time-out is next, no probe (RFC 8985 section 7.2). */
+	if (conn->tail_armed && delivery.bytes)
+		hv_tcp_arm_retransmit(conn);
 }
 
 enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct hv_desc *d,

@@ -95,7 +95,7 @@ enum {
 #define HV_TCP_RTO_MIN_NS	    (200 * HV_TCP_MS) /* RFC 6298 2.4 says 1 s; 200 ms is what hosts do */
 #define HV_TCP_RTO_MAX_NS	    (120 * HV_TCP_SECOND) /* RFC 6298 2.5: at least 60 s */
 #define HV_TCP_RTO_INITIAL_NS	    (1 * HV_TCP_SECOND)	  /* RFC 6298 2.1 */
-#define HV_TCP_TAIL_MIN_NS	    (10 * HV_TCP_MS)	  /* least time to a tail loss probe */
+#define HV_TCP_TAIL_MIN_NS	    (2 * HV_TCP_MS)	  /* least time to a tail loss probe */
 #define HV_TCP_TRIM_NS		    (1 * HV_TCP_SECOND)
 #define HV_TCP_FIN_WAIT_2_NS	    (60 * HV_TCP_SECOND)
 #define HV_TCP_KEEPALIVE_IDLE_S	    7200 /* RFC 9293 section 3.8.4 MUST-28 */

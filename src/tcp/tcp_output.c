@@ -94,6 +94,12 @@ void hv_tcp_send_reset_for(struct hv_tcp *tcp, const struct hv_packet *packet)
 
 void hv_tcp_send_reset(struct hv_tcp_conn *conn)
 {
+	/* RFC 7323 section 3.2: on a RST they may stand too, and help it through some filters. */
+	const struct hv_tcp_options options = {
+		.has_timestamps = true,
+		.ts_value = hv_tcp_timestamp(conn),
+		.ts_echo = conn->ts_recent,
+	};
 	struct hv_tcp_bare bare = {
 		.src = &conn->tuple.local,
 		.dst = &conn->tuple.remote,
@@ -103,6 +109,7 @@ void hv_tcp_send_reset(struct hv_tcp_conn *conn)
 		.seq = conn->snd_nxt,
 		.ack = conn->rcv_nxt,
 		.flags = HV_TCP_RST | HV_TCP_ACK,
+		.options = conn->timestamps ? &options : NULL,
 	};
 
 	hv_tcp_send_bare(conn->tcp, &bare);
@@ -145,7 +152,9 @@ static void note_sent(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uin
 	if (seq == conn->snd_nxt)
 		conn->snd_nxt = end;
 	conn->snd_max = hv_seq_max(conn->snd_max, end);
-	if (conn->probing || !hv_tcp_is_armed(conn, HV_TCP_DEADLINE_RETRANSMIT))
+	/* New data puts a tail loss probe off: the tail is another one now (RFC 8985 section 7.2). */
+	if (conn->probing || (conn->tail_armed && end == conn->snd_max) ||
+	    !hv_tcp_is_armed(conn, HV_TCP_DEADLINE_RETRANSMIT))
 		hv_tcp_arm_retransmit(conn);
 }
 
@@ -196,9 +205,23 @@ static struct hv_packet *build(struct hv_tcp_conn *conn, uint32_t seq, uint32_t 
 	return packet;
 }
 
+/*
+ * RFC 9293 section 3.9.1.2: PSH where nothing is behind it, unless the user said that more follows. And on what is
+ * cut into several segments: a receiver that puts them together again (GRO) then hands them up at once.
+ */
+static bool is_pushed(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t size)
+{
+	if (!size)
+		return false;
+	if (size > conn->mss)
+		return true;
+	return seq + size == hv_tcp_send_end(conn) && !conn->more;
+}
+
 int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8_t flags)
 {
-	struct hv_packet *packet = build(conn, seq, size, flags);
+	uint8_t push = is_pushed(conn, seq, size) ? HV_TCP_PSH : 0;
+	struct hv_packet *packet = build(conn, seq, size, flags | push);
 	struct hv_ip_tx tx = {
 		.src = conn->tuple.local,
 		.dst = conn->tuple.remote,

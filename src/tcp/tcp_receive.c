@@ -64,7 +64,7 @@ void hv_tcp_set_receive_limit(struct hv_tcp_conn *conn, uint32_t limit_bytes)
 
 void hv_tcp_reader_took(struct hv_tcp_conn *conn, uint32_t size)
 {
-	uint32_t half, worth;
+	uint32_t half, worth, space;
 
 	/* A reader that empties the buffer keeps pace: it gets a larger one, up to the limit. */
 	conn->tune_bytes += size;
@@ -79,9 +79,16 @@ void hv_tcp_reader_took(struct hv_tcp_conn *conn, uint32_t size)
 	}
 	half = conn->receive_limit / 2;
 	worth = 2 * (uint32_t)conn->rcv_mss < half ? 2 * (uint32_t)conn->rcv_mss : half;
-	if (!conn->fin_received &&
-	    !hv_seq_lt(conn->rcv_nxt + hv_tcp_receive_space(conn), conn->rcv_edge + worth))
-		conn->ack_now = true; /* window update */
+	/*
+	 * A window update, when there is enough to tell (RFC 9293 section 3.8.6.2.2) and the sender may be short of window;
+	 * else the next ACK tells.
+	 */
+	space = hv_tcp_receive_space(conn);
+	if (space > UINT32_C(65535) << conn->rcv_wscale)
+		space = UINT32_C(65535) << conn->rcv_wscale; /* what the field can tell */
+	if (!conn->fin_received && !hv_seq_lt(conn->rcv_nxt + space, conn->rcv_edge + worth) &&
+	    space / 2 >= hv_tcp_receive_window(conn))
+		conn->ack_now = true;
 }
 
 uint32_t hv_tcp_deliver(struct hv_tcp_conn *conn, const uint8_t *data, uint32_t size)

@@ -211,9 +211,6 @@ static bool send_data(struct hv_tcp_conn *conn)
 		limited |= grant.cwnd_limited;
 		if (!grant.size && !grant.fin)
 			break;
-		if (conn->snd_nxt + grant.size == hv_tcp_send_end(conn))
-			flags |=
-				HV_TCP_PSH; /* RFC 9293 section 3.9.1.2: nothing is behind it */
 		if (grant.fin)
 			flags |= HV_TCP_FIN;
 		status = hv_tcp_transmit(conn, conn->snd_nxt, grant.size, flags);
@@ -310,6 +307,7 @@ bool hv_tcp_send_held_back(struct hv_tcp_conn *conn)
 		return false;
 	conn->probing = false;
 	conn->force_send = true;
+	conn->more = false; /* it did not come in time */
 	hv_tcp_mark(conn);
 	return true;
 }

@@ -74,6 +74,7 @@ static int set_tcp_level(struct hv_tcp_conn *conn, int option, int value)
 	switch (option) {
 	case TCP_NODELAY:
 		conn->no_delay = value != 0;
+		conn->force_send |= conn->no_delay; /* once, and corked data too */
 		break;
 	case TCP_CORK:
 		conn->cork = value != 0;

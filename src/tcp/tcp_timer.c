@@ -59,16 +59,19 @@ void hv_tcp_arm_retransmit(struct hv_tcp_conn *conn)
 	uint64_t delay_ns = backed_off(conn, HV_TCP_RTO_MAX_NS), tail_ns = tail_probe_ns(conn);
 
 	conn->probing = false;
-	conn->tail_armed = tail_ns && tail_ns < delay_ns;
-	if (conn->tail_armed)
+	/* A probe comes before a time-out, and at the latest in its place (RFC 8985 section 7.2). */
+	conn->tail_armed = tail_ns != 0;
+	if (conn->tail_armed && tail_ns < delay_ns)
 		delay_ns = tail_ns;
 	if (conn->user_timeout_ms) {
 		uint64_t limit_ns = hv_tcp_user_timeout_ns(conn);
 		uint64_t waited_ns = hv_tcp_now(conn) - conn->progress_ns;
 		uint64_t left_ns = limit_ns > waited_ns ? limit_ns - waited_ns : 0;
 
-		if (delay_ns > left_ns)
+		if (delay_ns > left_ns) {
 			delay_ns = left_ns;
+			conn->tail_armed = false;
+		}
 	}
 	hv_tcp_arm(conn, HV_TCP_DEADLINE_RETRANSMIT, delay_ns);
 }

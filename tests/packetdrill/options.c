@@ -1,6 +1,6 @@
 /*
  * Options and flags of descriptors. Most go to the library as they are; here is what Linux does on top of a stack
- * (doubling of buffer sizes, accounting of memory), and what concerns the descriptor alone.
+ * (doubling of buffer sizes), and what concerns the descriptor alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,18 +12,12 @@
 
 #include "adapter.h"
 
-#ifndef SO_MEMINFO
-#define SO_MEMINFO 55
-#endif
 #ifndef SIOCINQ
 #define SIOCINQ FIONREAD
 #endif
 #ifndef SIOCOUTQ
 #define SIOCOUTQ TIOCOUTQ
 #endif
-
-/* SO_MEMINFO's values, as linux/sock_diag.h numbers them. */
-enum { MEMINFO_RCVBUF = 1, MEMINFO_SNDBUF = 3, MEMINFO_QUEUED = 5, MEMINFO_COUNT = 9 };
 
 int call_fcntl(void *userdata, int fd, int command, ...)
 {
@@ -78,39 +72,12 @@ int call_ioctl(void *userdata, int fd, unsigned long request, ...)
 
 /* --- getsockopt --------------------------------------------------------------------------- */
 
-static int get_int(struct haven_socket *socket, int level, int option)
-{
-	int value = 0;
-	socklen_t length = sizeof(value);
-
-	return haven_getsockopt(socket, level, option, &value, &length) < 0 ? 0 : value;
-}
-
-static int get_memory(const struct descriptor *descriptor, void *value, socklen_t *length)
-{
-	uint32_t numbers[MEMINFO_COUNT] = {0};
-
-	numbers[MEMINFO_RCVBUF] = (uint32_t)get_int(descriptor->socket, SOL_SOCKET, SO_RCVBUF);
-	numbers[MEMINFO_SNDBUF] = (uint32_t)get_int(descriptor->socket, SOL_SOCKET, SO_SNDBUF);
-	numbers[MEMINFO_QUEUED] = (uint32_t)haven_send_queued(descriptor->socket);
-	if (*length > sizeof(numbers))
-		*length = sizeof(numbers);
-	memcpy(value, numbers, *length);
-	return 0;
-}
-
 /* Returns 1 when the option is not the descriptor's own. */
 static int get_own(struct descriptor *descriptor, int level, int option, void *value,
 		   socklen_t *length)
 {
 	int number;
 
-	if (level == SOL_SOCKET && option == SO_MEMINFO)
-		return get_memory(descriptor, value, length);
-	if (level == IPPROTO_TCP && option == TCP_CC_INFO) {
-		*length = 0; /* neither CUBIC nor NewReno tells more */
-		return 0;
-	}
 	if (level == SOL_SOCKET && option == SO_ZEROCOPY)
 		number = descriptor->zero_copy;
 	else if (level == IPPROTO_TCP && option == TCP_INQ)
@@ -123,6 +90,19 @@ static int get_own(struct descriptor *descriptor, int level, int option, void *v
 	return 0;
 }
 
+/* TCP_INFO as long as it was asked for: what newer kernels have behind the library's is 0. */
+static int get_info(struct haven_socket *socket, void *value, socklen_t *length)
+{
+	socklen_t asked = *length;
+	int status = haven_getsockopt(socket, IPPROTO_TCP, TCP_INFO, value, length);
+
+	if (status == 0 && *length < asked) {
+		memset((uint8_t *)value + *length, 0, asked - *length);
+		*length = asked;
+	}
+	return status;
+}
+
 int call_getsockopt(void *userdata, int fd, int level, int option, void *value,
 		    socklen_t *length)
 {
@@ -133,7 +113,9 @@ int call_getsockopt(void *userdata, int fd, int level, int option, void *value,
 	pthread_mutex_lock(&adapter->lock);
 	descriptor = descriptor_socket(adapter, fd);
 	status = descriptor ? get_own(descriptor, level, option, value, length) : -errno;
-	if (status > 0)
+	if (status > 0 && level == IPPROTO_TCP && option == TCP_INFO)
+		status = get_info(descriptor->socket, value, length);
+	else if (status > 0)
 		status = haven_getsockopt(descriptor->socket, level, option, value, length);
 	pthread_mutex_unlock(&adapter->lock);
 	return (int)adapter_result(status);

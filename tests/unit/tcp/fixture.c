@@ -339,7 +339,9 @@ void script_expect(struct script *s, const char *file, int line, uint8_t flags, 
 	s->got_window = d->window;
 	s->got_size = d->payload_len;
 	memcpy(s->got_payload, d->payload, d->payload_len);
-	if (d->tcp_flags != flags || d->seq - s->host_iss != seq ||
+	s->got_pushed = d->tcp_flags & HV_TCP_PSH;
+	if ((d->tcp_flags & ~HV_TCP_PSH) != (flags & ~HV_TCP_PSH) ||
+	    d->seq - s->host_iss != seq ||
 	    ((d->tcp_flags & HV_TCP_ACK) && d->ack - s->peer_iss != ack) ||
 	    d->payload_len != size)
 		fail_msg(

@@ -69,6 +69,7 @@ struct script {
 	struct hv_tcp_options extra; /* what its other segments carry besides timestamps */
 	struct hv_tcp_options got;   /* options of the last segment that came out */
 	uint16_t got_window;
+	bool got_pushed; /* PSH of that segment; script_out() does not look at it */
 	uint8_t got_payload[70000];
 	uint32_t got_size;
 	bool no_flush; /* segments in are not followed by a flush */

@@ -166,14 +166,14 @@ static void test_application_limited(void **state)
 	assert_int_equal(s->conn->ssthresh, 75000);
 	/* Not where the application would send, but the peer's window is full. */
 	s->conn->cwnd = 100000;
-	s->peer_window = 20000;
+	s->peer_window = 10000;
 	ack_all(s);
 	host_send(s->conn, bytes, sizeof(bytes));
 	s->conn->want_write = true;
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		hv_tcp_flush(&s->host.tcp);
 		script_skip(s);
-		script_wait_ms(s, 50);
+		script_wait_ms(s, 60);
 		ack_all(s);
 	}
 	assert_int_equal(s->conn->cwnd, 100000);

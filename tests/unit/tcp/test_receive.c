@@ -202,6 +202,22 @@ static void test_window(void **state)
 	assert_int_equal(script_skip(s), 1);
 }
 
+/* A reader that takes little from a large window has nothing to tell. */
+static void test_no_needless_window_update(void **state)
+{
+	struct script *s = *state;
+	uint8_t data[4000];
+
+	script_accept(s);
+	for (unsigned i = 0; i < 4; i++) {
+		script_in(s, FLAGS_PA, 1 + i * 1000, 1, NULL, 1000);
+		script_out(s, FLAGS_A, 1, 1001 + i * 1000, 0);
+	}
+	assert_int_equal(host_read(s->conn, data, sizeof(data)), 4000);
+	hv_tcp_flush(&s->host.tcp);
+	script_quiet(s);
+}
+
 static void test_zero_window(void **state)
 {
 	struct script *s = *state;
@@ -361,6 +377,7 @@ int main(void)
 		SCRIPT_TEST(test_out_of_order_memory),
 		SCRIPT_TEST(test_out_of_order_limit),
 		SCRIPT_TEST(test_window),
+		SCRIPT_TEST(test_no_needless_window_update),
 		SCRIPT_TEST(test_zero_window),
 		SCRIPT_TEST(test_sink),
 		SCRIPT_TEST(test_shutdown_receive),

@@ -234,6 +234,56 @@ static void test_needed_probe(void **state)
 	assert_int_equal(s->conn->cwnd, 10000);
 }
 
+/* RFC 8985 section 7.2: new data puts the probe off, and a SACK that shows a hole ends it. */
+static void test_probe_is_put_off(void **state)
+{
+	struct script *s = *state;
+
+	s->syn.sack_permitted = true;
+	script_accept(s);
+	s->conn->srtt_ns = 20 * HV_TCP_MS;
+	host_send(s->conn, bytes, 2000);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_A, 1, 1, 2000);
+	script_wait_ms(s, 30);
+	host_send(s->conn, bytes, 1000);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_A, 2001, 1, 1000);
+	script_wait_ms(s, 30);
+	script_quiet(s);
+	script_wait_ms(s, 11);
+	script_out(s, FLAGS_A, 2001, 1, 1000); /* the probe */
+	ack(s, 3001, NULL);
+	ack(s, 3001, SACK(2001, 3001)); /* it was not needed */
+	host_send(s->conn, bytes, 3000);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_A, 3001, 1, 3000);
+	script_wait_ms(s, 20);
+	assert_true(s->conn->tail_armed);
+	ack(s, 3001, SACK(5001, 6001));
+	assert_false(s->conn->tail_armed);
+}
+
+/* Where the time-out would come before the probe, the probe comes in its place. */
+static void test_probe_before_timeout(void **state)
+{
+	struct script *s = *state;
+
+	s->syn.sack_permitted = true;
+	script_accept(s);
+	s->conn->srtt_ns = 100 * HV_TCP_MS;
+	s->conn->rto_ns = 300 * HV_TCP_MS;
+	host_send(s->conn, bytes, 1000);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_A, 1, 1, 1000);
+	script_wait_ms(s, 301);
+	script_out(s, FLAGS_A, 1, 1, 1000);
+	assert_int_equal(s->conn->retries, 0);
+	script_wait_ms(s, 301); /* not 600 */
+	script_out(s, FLAGS_A, 1, 1, 1000);
+	assert_int_equal(s->conn->retries, 1);
+}
+
 /* RFC 2018 section 8: the receiver may take SACKs back. */
 static void test_reneging(void **state)
 {
@@ -334,6 +384,8 @@ int main(void)
 		SCRIPT_TEST(test_tail_loss),
 		SCRIPT_TEST(test_needless_probe),
 		SCRIPT_TEST(test_needed_probe),
+		SCRIPT_TEST(test_probe_is_put_off),
+		SCRIPT_TEST(test_probe_before_timeout),
 		SCRIPT_TEST(test_reneging),
 		SCRIPT_TEST(test_impossible_blocks),
 		SCRIPT_TEST(test_fin_is_lost),

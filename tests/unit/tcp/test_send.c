@@ -362,6 +362,50 @@ static void test_idle_holds_nothing(void **state)
 	assert_int_equal(hv_timer_next(&s->host.core.wheel), UINT64_MAX);
 }
 
+/* RFC 9293 section 3.9.1.2, and on what a receiver may put together again. */
+static void test_push(void **state)
+{
+	struct script *s = *state;
+	int value = 1;
+
+	script_accept(s);
+	s->conn->no_delay = true;
+	send_now(s, 10500);
+	script_out(s, FLAGS_A, 1, 1, 10000);
+	assert_true(s->got_pushed); /* several segments */
+	s->conn->cwnd = 1000;
+	script_in(s, FLAGS_A, 1, 10001, NULL, 0);
+	s->conn->cwnd = 1000;
+	send_now(s, 1000);
+	script_skip(s);
+	script_in(s, FLAGS_A, 1, 10501, NULL, 0);
+	script_skip(s);
+	script_in(s, FLAGS_A, 1, 11501, NULL, 0);
+	s->conn->cwnd = 1000;
+	send_now(s, 1500);
+	script_out(s, FLAGS_A, 11501, 1, 1000);
+	assert_false(s->got_pushed); /* more is behind it */
+	script_in(s, FLAGS_A, 1, 12501, NULL, 0);
+	script_out(s, FLAGS_A, 12501, 1, 500);
+	assert_true(s->got_pushed);
+	script_in(s, FLAGS_A, 1, 13001, NULL, 0);
+	/* The user says that more follows; TCP_NODELAY lets it go all the same, once. */
+	host_send(s->conn, bytes, 100);
+	s->conn->more = true;
+	hv_tcp_flush(&s->host.tcp);
+	script_quiet(s);
+	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_NODELAY, value), 0);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_A, 13001, 1, 100);
+	assert_false(s->got_pushed);
+	script_in(s, FLAGS_A, 1, 13101, NULL, 0);
+	/* FIN says by itself that nothing follows. */
+	hv_tcp_shutdown_send(s->conn);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_A | HV_TCP_FIN, 13101, 1, 0);
+	assert_false(s->got_pushed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +427,7 @@ int main(void)
 		SCRIPT_TEST(test_full_buffer),
 		SCRIPT_TEST(test_queue_before_established),
 		SCRIPT_TEST(test_idle_holds_nothing),
+		SCRIPT_TEST(test_push),
 	};
 
 	return cmocka_run_group_tests_name("tcp send", tests, NULL, NULL);
