@@ -49,6 +49,7 @@
 	X(ENOTUNIQ, "this name has several ports")                                      \
 	X(EPERM, "operation is not permitted")                                          \
 	X(EPIPE, "this direction of the connection was shut down")                      \
+	X(EPROTO, "the peer's host does not know this protocol")                        \
 	X(EPROTONOSUPPORT, "protocol is not supported")                                 \
 	X(EPROTOTYPE, "wrong protocol for this kind of socket")                         \
 	X(ERANGE, "port out of range")                                                  \

@@ -91,17 +91,19 @@ static bool read_set(struct seg_cursor *c, struct seg_call *call)
 	return call->pair_count || seg_bad(c, "a value was expected");
 }
 
+/* Events that must hold, and after `no` those that must not. */
 static bool read_events(struct seg_cursor *c, struct seg_call *call)
 {
 	char word[SEG_NAME];
+	bool no = false;
 
 	while (seg_word(c, word, sizeof(word))) {
-		bool no = strcmp(word, "no") == 0;
-		unsigned event;
+		unsigned event = seg_event_of(word);
 
-		if (no && !seg_word(c, word, sizeof(word)))
-			return seg_bad(c, "an event was expected after 'no'");
-		event = seg_event_of(word);
+		if (strcmp(word, "no") == 0) {
+			no = true;
+			continue;
+		}
 		if (!event)
 			return seg_bad(c, "no such event: readable, writable, error, hangup, "
 					  "peer-closed, connected, sent");

@@ -8,7 +8,7 @@ static void test_active_close(void **state)
 	script_accept(s);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_in(s, FLAGS_A, 1, 2, NULL, 0);
 	script_quiet(s);
 	script_in(s, FLAGS_FA, 1, 2, NULL, 0);
@@ -39,7 +39,7 @@ static void test_passive_close(void **state)
 	script_in(s, FLAGS_A, 2, 4, NULL, 0);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 4, 2, 0);
+	script_out(s, FLAGS_FA, 4, 2, 0);
 	script_in(s, FLAGS_A, 2, 5, NULL, 0);
 	script_quiet(s);
 	assert_int_equal(s->host.tcp.connection_count, 0);
@@ -53,7 +53,7 @@ static void test_simultaneous_close(void **state)
 	script_accept(s);
 	assert_int_equal(hv_tcp_shutdown_send(s->conn), 0);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_in(s, FLAGS_FA, 1, 1, NULL, 0);
 	script_out(s, FLAGS_A, 2, 2, 0);
 	assert_state(s->conn, "CLOSING");
@@ -74,7 +74,7 @@ static void test_half_close(void **state)
 	script_accept(s);
 	assert_int_equal(hv_tcp_shutdown_send(s->conn), 0);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_in(s, FLAGS_A, 1, 2, NULL, 0);
 	assert_state(s->conn, "FIN-WAIT-2");
 	assert_true(s->host.events & HAVEN_EVENT_SENT);
@@ -108,7 +108,7 @@ static void test_fin_after_data(void **state)
 	script_in(s, FLAGS_A, 1, 2501, NULL, 0); /* all but the FIN */
 	assert_state(s->conn, "FIN-WAIT-1");
 	script_wait_ms(s, 300);
-	script_out(s, FLAGS_FPA, 2501, 1, 0);
+	script_out(s, FLAGS_FA, 2501, 1, 0);
 	script_in(s, FLAGS_A, 1, 2502, NULL, 0);
 	assert_state(s->conn, "FIN-WAIT-2");
 	script_quiet(s);
@@ -121,7 +121,7 @@ static void test_fin_with_fin_ack(void **state)
 	script_accept(s);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_in(s, FLAGS_FA, 1, 2, NULL, 0);
 	script_out(s, FLAGS_A, 2, 2, 0);
 	assert_int_equal(s->host.tcp.time_wait_count, 1);
@@ -135,7 +135,7 @@ static void test_fin_wait_2_orphan(void **state)
 	script_accept(s);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_in(s, FLAGS_A, 1, 2, NULL, 0);
 	assert_int_equal(s->host.tcp.connection_count, 1);
 	script_wait_ms(s, 61000);
@@ -150,11 +150,11 @@ static void test_fin_retransmission(void **state)
 	script_accept(s);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_wait_ms(s, 250);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_wait_ms(s, 450);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_in(s, FLAGS_A, 1, 2, NULL, 0);
 	script_in(s, FLAGS_FA, 1, 2, NULL, 0);
 	script_out(s, FLAGS_A, 2, 2, 0);
@@ -168,7 +168,7 @@ static void test_data_after_close(void **state)
 	script_accept(s);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_in(s, FLAGS_PA, 1, 2, "late", 4);
 	script_out(s, FLAGS_RA, 2, 1, 0);
 	assert_int_equal(s->host.tcp.connection_count, 0);
@@ -251,7 +251,7 @@ static void make_time_wait(struct script *s)
 	script_accept(s);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_in(s, FLAGS_FA, 1, 2, NULL, 0);
 	script_out(s, FLAGS_A, 2, 2, 0);
 	assert_int_equal(s->host.tcp.time_wait_count, 1);
@@ -325,7 +325,7 @@ static void test_time_wait_limit(void **state)
 		script_in(s, FLAGS_A, 1, 1, NULL, 0);
 		hv_tcp_close(hv_tcp_accept(s->listener));
 		hv_tcp_flush(&s->host.tcp);
-		script_out(s, FLAGS_FPA, 1, 1, 0);
+		script_out(s, FLAGS_FA, 1, 1, 0);
 		script_in(s, FLAGS_FA, 1, 2, NULL, 0);
 		script_out(s, FLAGS_A, 2, 2, 0);
 	}

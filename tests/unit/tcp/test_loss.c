@@ -277,7 +277,7 @@ static void test_retransmission_after_fin(void **state)
 	script_skip(s);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 3001, 1, 0);
+	script_out(s, FLAGS_FA, 3001, 1, 0);
 	script_wait_ms(s, 250);
 	script_out(s, FLAGS_A, 1, 1, 1000);
 	script_in(s, FLAGS_A, 1, 1001, NULL, 0);

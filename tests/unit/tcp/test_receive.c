@@ -305,7 +305,7 @@ static void test_shutdown_receive(void **state)
 	assert_int_equal(script_skip(s), 2);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 1, 2001, 0); /* nothing is unread: no reset */
+	script_out(s, FLAGS_FA, 1, 2001, 0); /* nothing is unread: no reset */
 }
 
 /* A reader that keeps pace gets a larger window, up to the limit. */
