@@ -1,11 +1,13 @@
 """Registers tests, runs each as the identities and over the links it names, and counts."""
 
 import re
+import signal
 import sys
 import time
 import traceback
 
 COUNTS_LINE = "{} passed, {} failed"
+CASE_SECONDS_MAX = 400  # what takes longer will never end
 
 
 class Skip(Exception):
@@ -85,7 +87,13 @@ def run_all(make_haven, words, smoke):
     return passed, failed
 
 
+def too_long(_signal, _frame):
+    raise TimeoutError(f"no end after {CASE_SECONDS_MAX} s")
+
+
 def run_one(case, haven):
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(CASE_SECONDS_MAX)
     try:
         case.function(haven)
     except Skip as reason:
@@ -93,5 +101,6 @@ def run_one(case, haven):
     except Exception:
         return "        " + traceback.format_exc(limit=-3).replace("\n", "\n        ")
     finally:
+        signal.alarm(0)
         haven.end()
     return None
