@@ -42,6 +42,9 @@ void sim_listeners_open(struct sim *sim, unsigned host)
 void sim_listeners_close(struct sim *sim)
 {
 	for (unsigned i = 0; i < sim->plan.hosts; i++) {
+		struct sim_host_plan *plan = &sim->plan.host[i];
+
+		plan->vanish_ns = plan->return_ns = SIM_NEVER; /* it stays as it is now */
 		for (int v6 = 0; v6 < 2; v6++) {
 			haven_close(sim->host[i].listener[v6]);
 			sim->host[i].listener[v6] = NULL;
