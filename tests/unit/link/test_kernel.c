@@ -33,7 +33,7 @@
 #include "wire/bytes.h"
 #include "wire/tcp.h"
 
-enum { WAIT_MS = 3000, SEGMENT = 1000, OUR_PORT = 5000, KERNEL_PORT = 7000 };
+enum { WAIT_MS = 20000, SEGMENT = 1000, OUR_PORT = 5000, KERNEL_PORT = 7000 };
 enum kind { TAP, TAP_PLAIN, VETH };
 
 struct wire {
