@@ -127,6 +127,7 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 		.receive_buffer_bytes = c->receive_buffer_bytes,
 		.time_wait_ns = c->time_wait_ns,
 		.congestion = hv_tcp_congestion_number(c->congestion_control),
+		.no_quick_acks = c->tcp_no_quick_acks,
 	};
 	int error = hv_core_init(core, &c->env);
 

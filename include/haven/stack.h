@@ -99,6 +99,9 @@ struct haven_stack_config {
 	 * "none": only the peer's window and the buffers hold back, which is for private paths. Read at creation.
 	 */
 	const char *congestion_control;
+	/* Delay ACKs from the first segment on. Else the first 16 of a connection are acknowledged at once, so that the
+	 * peer's slow start is not held up (as Linux; TCP_QUICKACK asks for it again). */
+	bool tcp_no_quick_acks;
 
 	/* Behaviour. */
 	bool accept_any_address; /* packets to every address are for this stack (forwarder) */

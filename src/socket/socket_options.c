@@ -26,6 +26,7 @@ static const struct option options[] = {
 	{SOL_SOCKET, SO_KEEPALIVE, INT_MIN, INT_MAX, 0, OPTION_STREAM | OPTION_DATAGRAM},
 	{SOL_SOCKET, SO_RCVBUF, 0, INT_MAX, -1, OPTION_STREAM | OPTION_DATAGRAM},
 	{SOL_SOCKET, SO_SNDBUF, 0, INT_MAX, -1, OPTION_STREAM | OPTION_DATAGRAM},
+	{SOL_SOCKET, SO_RCVLOWAT, INT_MIN, INT_MAX, 1, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_NODELAY, INT_MIN, INT_MAX, 0, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_MAXSEG, 0, 32767, 536, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_CORK, INT_MIN, INT_MAX, 0, OPTION_STREAM},
@@ -36,6 +37,10 @@ static const struct option options[] = {
 	/* In and out by name: congestion_set(), congestion_get(). */
 	{IPPROTO_TCP, TCP_CONGESTION, 0, 0, -1, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_QUICKACK, INT_MIN, INT_MAX, 1, OPTION_STREAM},
+	{IPPROTO_TCP, TCP_SYNCNT, 1, 127, HV_TCP_RETRIES_SYN, OPTION_STREAM},
+	{IPPROTO_TCP, TCP_LINGER2, INT_MIN, INT_MAX, 60, OPTION_STREAM},
+	{IPPROTO_TCP, TCP_WINDOW_CLAMP, INT_MIN, INT_MAX, 0, OPTION_STREAM},
+	{IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0, OPTION_STREAM},
 	{IPPROTO_IP, IP_TTL, 1, 255, -1, OPTION_STREAM | OPTION_DATAGRAM},
 	{IPPROTO_IP, IP_TOS, 0, 255, 0, OPTION_STREAM | OPTION_DATAGRAM},
 };
@@ -127,18 +132,19 @@ static int stream_get(const struct haven_socket *socket, const struct option *o,
 		return error;
 	}
 	for (const struct hv_socket_option *k = socket->options; k; k = k->next) {
-		if (k->level == o->level && k->option == o->option) {
-			*value = k->value;
-			return 0;
-		}
+		if (k->level != o->level || k->option != o->option)
+			continue;
+		*value = hv_tcp_option_shown(sockets->tcp, o->level, o->option, k->value);
+		/* 0 takes it back. */
+		if (o->level == IPPROTO_TCP && o->option == TCP_MAXSEG && !*value)
+			*value = o->initial;
+		return 0;
 	}
 	*value = o->initial;
 	if (o->level == IPPROTO_IP && o->option == IP_TTL)
 		*value = sockets->hop_limit;
-	else if (o->option == SO_RCVBUF && o->level == SOL_SOCKET)
-		*value = (int)sockets->tcp->config.receive_buffer_bytes;
-	else if (o->option == SO_SNDBUF && o->level == SOL_SOCKET)
-		*value = (int)sockets->tcp->config.send_buffer_bytes;
+	else if (o->level == SOL_SOCKET && (o->option == SO_RCVBUF || o->option == SO_SNDBUF))
+		*value = hv_tcp_option_shown(sockets->tcp, o->level, o->option, INT_MAX);
 	else if (o->option == TCP_CONGESTION && o->level == IPPROTO_TCP)
 		*value = sockets->tcp->config.congestion;
 	return 0;
@@ -242,6 +248,10 @@ static bool own_get(struct haven_socket *socket, int level, int option, int *val
 	case SO_ACCEPTCONN:
 		*value = socket->stream && hv_stream_of(socket)->listener;
 		return true;
+	case SO_OOBINLINE:
+		*value =
+			1; /* urgent data stays where it is in the stream (RFC 6093 section 6) */
+		return socket->stream;
 	default:
 		return false;
 	}
@@ -276,6 +286,10 @@ static int own_set(struct haven_socket *socket, int level, int option, int value
 	case SO_REUSEPORT:
 		socket->reuse_port = value;
 		return 0;
+	case SO_OOBINLINE:
+		if (!socket->stream)
+			return 1;
+		return value ? 0 : -EINVAL;
 	case SO_ERROR:
 	case SO_TYPE:
 	case SO_DOMAIN:

@@ -271,11 +271,15 @@ ssize_t hv_stream_receive(struct haven_socket *socket, const struct iovec *iov, 
 	while (received < total) {
 		struct iovec slices[2];
 		int slice_count;
-		size_t size;
+		size_t size = hv_tcp_receive_peek(conn, slices, &slice_count);
 
-		if (!hv_tcp_receive_peek(conn, slices, &slice_count))
+		if (!size)
 			break;
-		size = scatter(slices, slice_count, &iov, &offset, total - received);
+		if (!(flags &
+		      MSG_TRUNC)) /* with it they are counted, and thrown away (as Linux) */
+			size = scatter(slices, slice_count, &iov, &offset, total - received);
+		else if (size > total - received)
+			size = total - received;
 		received += size;
 		if (flags & MSG_PEEK)
 			break;

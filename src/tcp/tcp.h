@@ -30,11 +30,16 @@ enum hv_tcp_kind {
 /* Lists of half-open records: by how often their SYN-ACK was retransmitted. */
 enum { HV_TCP_HALF_OPEN_LISTS = 6 };
 
+enum {
+	HV_TCP_RETRIES_SYN = 7
+}; /* RFC 9293 section 3.8.3 MUST-23: R2 of SYN is 3 minutes at least */
+
 struct hv_tcp_config {
 	uint32_t max_connections, max_half_open, max_time_wait, max_requests;
 	uint32_t send_buffer_bytes, receive_buffer_bytes;
 	uint64_t time_wait_ns;
 	int congestion; /* of new connections: hv_tcp_congestion_number(); 0 is CUBIC */
+	bool no_quick_acks; /* the first segments of a connection meet delayed ACKs like all others */
 };
 
 /* Up-calls, set by socket/. owner is what hv_tcp_set_owner() gave; NULL owners are not called. */
@@ -135,10 +140,12 @@ int hv_tcp_congestion_number(const char *name);
 const struct hv_tcp_congestion_ops *hv_tcp_congestion_at(int number);
 const char *hv_tcp_congestion_name(int number);
 
-/* Options by Linux's names at IPPROTO_TCP, and SOL_SOCKET's SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF, IP_TOS, IP_TTL kept
- * here per connection. Values in Linux's units; SO_LINGER: seconds, negative: off. 0, -ENOPROTOOPT, -EINVAL. */
+/* Options by Linux's names at IPPROTO_TCP, and SOL_SOCKET's SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF, SO_RCVLOWAT, IP_TOS, IP_TTL
+ * kept here per connection. Values in Linux's units; SO_LINGER: seconds, negative: off. 0, -ENOPROTOOPT, -EINVAL. */
 int hv_tcp_set_option(struct hv_tcp_conn *conn, int level, int option, int value);
 int hv_tcp_get_option(const struct hv_tcp_conn *conn, int level, int option, int *value);
+/* What such a value becomes when there is no connection yet to keep it: within its limits, and as getsockopt shows it. */
+int hv_tcp_option_shown(const struct hv_tcp *tcp, int level, int option, int value);
 
 /* TCP_INFO as Linux lays it out, cut to `size`. Returns the bytes. listener NULL: a socket that is neither. */
 size_t hv_tcp_info(const struct hv_tcp_conn *conn, void *out, size_t size);

@@ -183,10 +183,7 @@ static void tune_send(struct hv_tcp_conn *conn)
 static void tell_owner(struct hv_tcp_conn *conn)
 {
 	tune_send(conn);
-	if (conn->want_write && (hv_tcp_conn_events(conn) & HAVEN_EVENT_WRITABLE)) {
-		conn->want_write = false;
-		hv_tcp_notify(conn, HAVEN_EVENT_WRITABLE);
-	}
+	hv_tcp_tell_writable(conn);
 	if (!conn->all_sent && !conn->send.used && conn->snd_una == conn->snd_max &&
 	    conn->send_ended == conn->fin_sent) {
 		conn->all_sent = true;
@@ -210,6 +207,8 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 		conn->backoff = BACKOFF_KEPT;
 	hv_ring_consume(&conn->send, acked - fin);
 	conn->count.bytes_acked += acked - fin;
+	if (conn->no_delay || ack == conn->snd_max)
+		conn->more = false; /* "more follows" holds back no longer than this */
 	conn->snd_una = ack;
 	conn->snd_nxt = hv_seq_max(conn->snd_nxt, ack);
 	if (hv_seq_lt(conn->snd_small, ack))

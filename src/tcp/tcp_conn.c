@@ -44,11 +44,13 @@ struct hv_tcp_conn *hv_tcp_conn_new(struct hv_tcp *tcp, int *error)
 	conn->receive_limit = smaller(tcp->config.receive_buffer_bytes, RECEIVE_START);
 	hv_ring_init(&conn->receive, conn->receive_limit);
 	conn->congestion = hv_tcp_congestion_at(tcp->config.congestion);
-	conn->quick_acks = HV_TCP_QUICK_ACKS;
+	conn->quick_acks = tcp->config.no_quick_acks ? 0 : HV_TCP_QUICK_ACKS;
 	conn->rto_ns = HV_TCP_RTO_INITIAL_NS;
 	conn->keepalive_idle_s = HV_TCP_KEEPALIVE_IDLE_S;
 	conn->keepalive_interval_s = HV_TCP_KEEPALIVE_INTERVAL_S;
 	conn->keepalive_count = 9;
+	conn->linger2_s = HV_TCP_FIN_WAIT_2_S;
+	conn->receive_lowat = 1;
 	conn->received_ns = tcp->core->now_ns;
 	conn->all_sent = true;
 	return conn;

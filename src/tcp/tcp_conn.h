@@ -79,8 +79,6 @@ enum {
 		64, /* less than this from a peer is an attack (RFC 6691 says nothing) */
 	HV_TCP_WINDOW_SCALE_MAX = 14, /* RFC 7323 section 2.3 */
 	HV_TCP_TIMESTAMP_BYTES = 12,  /* NOP NOP TS, as they are on every segment */
-	HV_TCP_RETRIES_SYN =
-		7, /* RFC 9293 section 3.8.3 MUST-23: R2 of SYN is 3 minutes at least */
 	HV_TCP_RETRIES_SYN_ACK = 5,
 	HV_TCP_RETRIES_TOLD = 3, /* R1: RFC 9293 section 3.8.3 SHLD-10 */
 	HV_TCP_RETRIES =
@@ -97,7 +95,7 @@ enum {
 #define HV_TCP_RTO_INITIAL_NS	    (1 * HV_TCP_SECOND)	  /* RFC 6298 2.1 */
 #define HV_TCP_TAIL_MIN_NS	    (2 * HV_TCP_MS)	  /* least time to a tail loss probe */
 #define HV_TCP_TRIM_NS		    (1 * HV_TCP_SECOND)
-#define HV_TCP_FIN_WAIT_2_NS	    (60 * HV_TCP_SECOND)
+#define HV_TCP_FIN_WAIT_2_S	    60	 /* of an orphan; TCP_LINGER2 */
 #define HV_TCP_KEEPALIVE_IDLE_S	    7200 /* RFC 9293 section 3.8.4 MUST-28 */
 #define HV_TCP_KEEPALIVE_INTERVAL_S 75
 
@@ -135,6 +133,7 @@ struct hv_tcp_conn {
 	uint8_t snd_wscale, rcv_wscale;	  /* shifts of the peer's and of our window field */
 	uint8_t hop_limit, traffic_class; /* IP_TTL (0: the stack's), IP_TOS */
 	uint8_t keepalive_count;	  /* TCP_KEEPCNT */
+	uint8_t syn_retries;		  /* TCP_SYNCNT; 0: HV_TCP_RETRIES_SYN */
 
 	bool dead : 1;	     /* to be freed by the last hv_tcp_release() */
 	bool in_table : 1;   /* the tuple is in the port table */
@@ -153,12 +152,13 @@ struct hv_tcp_conn {
 	bool loss_recovery : 1; /* after a time-out, until `recover` is acknowledged */
 	bool cwnd_limited : 1; /* the congestion window, nothing else, held back in this round trip */
 	bool timing : 1;       /* rtt_seq is being timed */
-	bool timestamps : 1;	/* RFC 7323 agreed upon */
-	bool wscale_ok : 1;	/* window scaling agreed upon */
-	bool sack_ok : 1;	/* RFC 2018 agreed upon */
-	bool no_delay : 1;	/* TCP_NODELAY */
-	bool cork : 1;		/* TCP_CORK */
-	bool more : 1;		/* the last commit said that more follows */
+	bool timestamps : 1; /* RFC 7323 agreed upon */
+	bool wscale_ok : 1;  /* window scaling agreed upon */
+	bool sack_ok : 1;    /* RFC 2018 agreed upon */
+	bool no_delay : 1;   /* TCP_NODELAY */
+	bool cork : 1;	     /* TCP_CORK */
+	bool more : 1; /* the last commit said that more follows: hold back until the next ACK */
+	bool no_push : 1;	/* it said so: no PSH at the end of what is queued */
 	bool want_write : 1;	/* the owner met a full ring */
 	bool keepalive : 1;	/* SO_KEEPALIVE */
 	bool linger : 1;	/* SO_LINGER with linger_s */
@@ -168,6 +168,7 @@ struct hv_tcp_conn {
 	uint8_t waits_for : 2;	/* enum hv_tcp_wait */
 
 	uint16_t linger_s;
+	int16_t linger2_s; /* TCP_LINGER2; negative: an orphan does not wait in FIN-WAIT-2 */
 	uint16_t user_mss; /* TCP_MAXSEG; 0: none */
 	uint16_t rcv_mss;  /* our own MSS option: largest segment we take */
 	uint16_t peer_mss; /* the peer's MSS option */
@@ -208,10 +209,10 @@ struct hv_tcp_conn {
 		dsack_right; /* came twice, to be told (RFC 2883); equal: nothing */
 
 	/* RFC 7323. */
-	uint32_t ts_recent;    /* to be echoed */
-	uint32_t ts_offset;    /* added to our clock, section 7.1 */
-	uint32_t ts_timeout;   /* our clock when the retransmission timer last fired */
-	uint64_t ts_recent_ns; /* when ts_recent was set (24 days, section 5.5) */
+	uint32_t ts_recent;   /* to be echoed */
+	uint32_t ts_offset;   /* added to our clock, section 7.1 */
+	uint32_t ts_timeout;  /* our clock when the retransmission timer last fired */
+	uint32_t ts_recent_s; /* when ts_recent was set (24 days, section 5.5) */
 
 	/* RFC 5681, 6582; bytes. */
 	const struct hv_tcp_congestion_ops *congestion;
@@ -251,6 +252,9 @@ struct hv_tcp_conn {
 	uint16_t keepalive_idle_s, keepalive_interval_s;
 	uint32_t user_timeout_ms; /* 0: R2 alone decides */
 	uint32_t challenged_ms;	  /* when the last challenge ACK went out; 0: never */
+	uint32_t notsent_lowat;	  /* TCP_NOTSENT_LOWAT, bytes; 0: no limit */
+	uint32_t receive_lowat;	  /* SO_RCVLOWAT, bytes */
+	uint32_t window_clamp;	  /* TCP_WINDOW_CLAMP, bytes; 0: none */
 	uint64_t received_ns;	  /* last segment from the peer */
 	struct hv_timer timer;	  /* at the earliest deadline, or before it */
 	uint64_t deadlines[HV_TCP_DEADLINE_COUNT];
@@ -287,6 +291,8 @@ static inline void hv_tcp_notify(struct hv_tcp_conn *conn, unsigned events)
 void hv_tcp_soft_error(struct hv_tcp_conn *conn, int error);
 /* The connection has something to send: hv_tcp_flush() will see it. */
 void hv_tcp_mark(struct hv_tcp_conn *conn);
+/* tcp_user.c: the owner met a full ring, and may go on. */
+void hv_tcp_tell_writable(struct hv_tcp_conn *conn);
 
 static inline struct hv_core *hv_tcp_core(const struct hv_tcp_conn *conn)
 {
@@ -312,6 +318,10 @@ static inline uint64_t hv_tcp_keepalive_idle_ns(const struct hv_tcp_conn *conn)
 static inline uint64_t hv_tcp_keepalive_interval_ns(const struct hv_tcp_conn *conn)
 {
 	return conn->keepalive_interval_s * HV_TCP_SECOND;
+}
+static inline uint64_t hv_tcp_linger2_ns(const struct hv_tcp_conn *conn)
+{
+	return conn->linger2_s > 0 ? (uint64_t)conn->linger2_s * HV_TCP_SECOND : 0;
 }
 /* ESTABLISHED and all after it (RFC 9293 section 3.5.3's "synchronized"). */
 static inline bool hv_tcp_is_synchronized(const struct hv_tcp_conn *conn)

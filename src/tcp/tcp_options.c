@@ -7,7 +7,7 @@
 #include "tcp/tcp_receive.h"
 
 /* RFC 7323 section 5.5: a timestamp that was quiet for 24 days says nothing. */
-#define TS_RECENT_VALID_NS (24 * 86400 * HV_TCP_SECOND)
+#define TS_RECENT_VALID_S (24 * 86400)
 /* NOP, NOP, kind 8, length 10: how every common host lays timestamps out (RFC 7323 appendix A). */
 #define TIMESTAMP_LAYOUT 0x0101080a
 
@@ -45,6 +45,11 @@ uint8_t hv_tcp_window_scale_for(uint32_t limit_bytes)
 	while (scale < HV_TCP_WINDOW_SCALE_MAX && (UINT64_C(65535) << scale) < limit_bytes)
 		scale++;
 	return scale;
+}
+
+static uint32_t clock_s(const struct hv_tcp_conn *conn)
+{
+	return (uint32_t)(hv_tcp_now(conn) / HV_TCP_SECOND);
 }
 
 uint32_t hv_tcp_timestamp(const struct hv_tcp_conn *conn)
@@ -127,7 +132,7 @@ void hv_tcp_options_agree(struct hv_tcp_conn *conn, const struct hv_tcp_options 
 	conn->timestamps = options->has_timestamps;
 	if (conn->timestamps) {
 		conn->ts_recent = options->ts_value;
-		conn->ts_recent_ns = hv_tcp_now(conn);
+		conn->ts_recent_s = clock_s(conn);
 	}
 	hv_tcp_mss_update(conn);
 }
@@ -158,7 +163,7 @@ bool hv_tcp_paws_reject(const struct hv_tcp_conn *conn, const struct hv_desc *d,
 		return true; /* RFC 7323 section 3.2: SHOULD be dropped once agreed upon */
 	if (!hv_seq_lt(options->ts_value, conn->ts_recent))
 		return false;
-	return hv_tcp_now(conn) - conn->ts_recent_ns < TS_RECENT_VALID_NS;
+	return clock_s(conn) - conn->ts_recent_s < TS_RECENT_VALID_S;
 }
 
 void hv_tcp_timestamp_note(struct hv_tcp_conn *conn, uint32_t seq,
@@ -170,5 +175,5 @@ void hv_tcp_timestamp_note(struct hv_tcp_conn *conn, uint32_t seq,
 	if (hv_seq_gt(seq, conn->ack_sent))
 		return;
 	conn->ts_recent = options->ts_value;
-	conn->ts_recent_ns = hv_tcp_now(conn);
+	conn->ts_recent_s = clock_s(conn);
 }

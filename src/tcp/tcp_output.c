@@ -215,7 +215,7 @@ static bool is_pushed(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t siz
 		return false;
 	if (size > conn->mss)
 		return true;
-	return seq + size == hv_tcp_send_end(conn) && !conn->more;
+	return seq + size == hv_tcp_send_end(conn) && (!conn->no_push || conn->force_send);
 }
 
 int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8_t flags)

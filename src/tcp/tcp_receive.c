@@ -26,7 +26,7 @@ bool hv_tcp_is_acceptable(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t
 
 uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn)
 {
-	uint32_t space = hv_tcp_receive_space(conn), half = conn->receive_limit / 2;
+	uint32_t space = hv_tcp_receive_space(conn), half = hv_tcp_receive_most(conn) / 2;
 	uint32_t worth = conn->rcv_mss < half ? conn->rcv_mss : half;
 	uint32_t edge = conn->rcv_nxt + space, window, field;
 	uint8_t scale = conn->rcv_wscale;
@@ -77,7 +77,7 @@ void hv_tcp_reader_took(struct hv_tcp_conn *conn, uint32_t size)
 						       : conn->receive_limit * 2);
 		conn->tune_bytes = 0;
 	}
-	half = conn->receive_limit / 2;
+	half = hv_tcp_receive_most(conn) / 2;
 	worth = 2 * (uint32_t)conn->rcv_mss < half ? 2 * (uint32_t)conn->rcv_mss : half;
 	/*
 	 * A window update, when there is enough to tell (RFC 9293 section 3.8.6.2.2) and the sender may be short of window;
@@ -109,7 +109,8 @@ uint32_t hv_tcp_deliver(struct hv_tcp_conn *conn, const uint8_t *data, uint32_t 
 		stored = hv_ring_write(&conn->receive, hv_tcp_core(conn), data + taken,
 				       size - taken);
 		conn->rcv_nxt += stored;
-		hv_tcp_notify(conn, HAVEN_EVENT_READABLE);
+		if (hv_tcp_is_enough_to_read(conn))
+			hv_tcp_notify(conn, HAVEN_EVENT_READABLE);
 	}
 	conn->rcv_edge = hv_seq_max(conn->rcv_edge, conn->rcv_nxt);
 	conn->count.bytes_received += taken + stored;

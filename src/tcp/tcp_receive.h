@@ -9,12 +9,28 @@ static inline uint32_t hv_tcp_receive_window(const struct hv_tcp_conn *conn)
 {
 	return conn->rcv_edge - conn->rcv_nxt;
 }
+/* Bytes that the peer may be offered when all is read. */
+static inline uint32_t hv_tcp_receive_most(const struct hv_tcp_conn *conn)
+{
+	return conn->window_clamp && conn->window_clamp < conn->receive_limit
+		       ? conn->window_clamp
+		       : conn->receive_limit;
+}
 /* Bytes of buffer that are free to be offered. */
 static inline uint32_t hv_tcp_receive_space(const struct hv_tcp_conn *conn)
 {
-	return conn->receive.used < conn->receive_limit
-		       ? conn->receive_limit - conn->receive.used
-		       : 0;
+	uint32_t most = hv_tcp_receive_most(conn);
+
+	return conn->receive.used < most ? most - conn->receive.used : 0;
+}
+/*
+ * SO_RCVLOWAT is reached, or can never be: a window without room for a segment brings nothing more
+ * (as Linux: the reader must not sleep for ever).
+ */
+static inline bool hv_tcp_is_enough_to_read(const struct hv_tcp_conn *conn)
+{
+	return conn->receive.used && (conn->receive.used >= conn->receive_lowat ||
+				      hv_tcp_receive_space(conn) < conn->segment_estimate);
 }
 /* RFC 9293 section 3.10.7.4, first check: does the segment touch the window? */
 bool hv_tcp_is_acceptable(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t size);

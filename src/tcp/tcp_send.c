@@ -247,6 +247,8 @@ void hv_tcp_send_pending(struct hv_tcp_conn *conn)
 	if (!send_data(conn))
 		return;
 	hv_tcp_count_wait(conn);
+	if (conn->notsent_lowat) /* what was unsent may be under way now */
+		hv_tcp_tell_writable(conn);
 	if (hv_tcp_ack_is_due(conn))
 		hv_tcp_send_ack(conn);
 	else if (conn->ack_sent != conn->rcv_nxt &&
@@ -307,7 +309,7 @@ bool hv_tcp_send_held_back(struct hv_tcp_conn *conn)
 		return false;
 	conn->probing = false;
 	conn->force_send = true;
-	conn->more = false; /* it did not come in time */
+	conn->more = conn->no_push = false; /* it did not come in time */
 	hv_tcp_mark(conn);
 	return true;
 }

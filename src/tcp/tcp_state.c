@@ -132,8 +132,10 @@ void hv_tcp_fin_acked(struct hv_tcp_conn *conn)
 	switch (conn->state) {
 	case HV_TCP_FIN_WAIT_1:
 		conn->state = HV_TCP_FIN_WAIT_2;
-		if (conn->orphan)
-			hv_tcp_arm(conn, HV_TCP_DEADLINE_CLOSE, HV_TCP_FIN_WAIT_2_NS);
+		if (conn->orphan && conn->linger2_s < 0)
+			hv_tcp_conn_end(conn, 0);
+		else if (conn->orphan)
+			hv_tcp_arm(conn, HV_TCP_DEADLINE_CLOSE, hv_tcp_linger2_ns(conn));
 		break;
 	case HV_TCP_CLOSING:
 		hv_tcp_enter_time_wait(conn);

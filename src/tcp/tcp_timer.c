@@ -101,7 +101,8 @@ static bool is_given_up(const struct hv_tcp_conn *conn)
 
 	switch (conn->state) {
 	case HV_TCP_SYN_SENT:
-		if (conn->retries >= HV_TCP_RETRIES_SYN)
+		if (conn->retries >=
+		    (conn->syn_retries ? conn->syn_retries : HV_TCP_RETRIES_SYN))
 			return true;
 		break;
 	case HV_TCP_SYN_RECEIVED:

@@ -2,8 +2,10 @@
  * Calls of the owner on a connection: OPEN, SEND, RECEIVE, CLOSE, ABORT, STATUS (RFC 9293 section
  * 3.10.1 to 3.10.6).
  */
+#include "tcp/tcp_congestion.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_receive.h"
+#include "tcp/tcp_send.h"
 #include "tcp/tcp_state.h"
 #include "tcp/tcp_timer.h"
 #include "tcp/tcp_timewait.h"
@@ -64,16 +66,56 @@ static bool is_over(const struct hv_tcp_conn *conn)
 	return conn->state == HV_TCP_CLOSED || conn->state == HV_TCP_TIME_WAIT;
 }
 
+/* Bytes that the two windows let out at once, sent already or not queued yet. */
+static uint32_t goes_at_once(const struct hv_tcp_conn *conn)
+{
+	uint32_t edge = conn->snd_una + conn->snd_wnd, flight = hv_tcp_flight(conn);
+	uint32_t peer = hv_seq_gt(edge, conn->snd_nxt) ? edge - conn->snd_nxt : 0;
+	uint32_t room = conn->cwnd > flight ? conn->cwnd - flight : 0;
+
+	return hv_tcp_congestion_is_off(conn) || peer < room ? peer : room;
+}
+
+/*
+ * TCP_NOTSENT_LOWAT: what would still wait here after the next flush is bounded, so that what the owner writes is
+ * not stale when it leaves. Returns the bytes that may be queued.
+ */
+static uint32_t notsent_room(const struct hv_tcp_conn *conn)
+{
+	uint32_t end = hv_tcp_send_end(conn), at_once = goes_at_once(conn);
+	uint32_t unsent = hv_seq_gt(end, conn->snd_nxt) ? end - conn->snd_nxt : 0;
+	uint64_t allowed = (uint64_t)at_once + conn->notsent_lowat;
+
+	if (!conn->notsent_lowat)
+		return UINT32_MAX;
+	if (allowed <= unsent)
+		return 0;
+	return allowed - unsent < UINT32_MAX ? (uint32_t)(allowed - unsent) : UINT32_MAX;
+}
+
+/* Writable when a third is free, so that the owner is not woken for every few bytes; and half of the low-water mark. */
+static bool has_room(const struct hv_tcp_conn *conn)
+{
+	return hv_ring_space(&conn->send) >= conn->send.limit / 3 &&
+	       notsent_room(conn) > conn->notsent_lowat / 2;
+}
+
+void hv_tcp_tell_writable(struct hv_tcp_conn *conn)
+{
+	if (!conn->want_write || !(hv_tcp_conn_events(conn) & HAVEN_EVENT_WRITABLE))
+		return;
+	conn->want_write = false;
+	hv_tcp_notify(conn, HAVEN_EVENT_WRITABLE);
+}
+
 unsigned hv_tcp_conn_events(const struct hv_tcp_conn *conn)
 {
 	bool over = is_over(conn);
 	unsigned events = 0;
 
-	if (conn->receive.used || conn->fin_received || conn->receive_shut || over)
+	if (hv_tcp_is_enough_to_read(conn) || conn->fin_received || conn->receive_shut || over)
 		events |= HAVEN_EVENT_READABLE;
-	/* Writable when a third is free, so that the owner is not woken for every few bytes. */
-	if (over || (conn->state != HV_TCP_SYN_SENT && !conn->send_ended &&
-		     hv_ring_space(&conn->send) >= conn->send.limit / 3))
+	if (over || (conn->state != HV_TCP_SYN_SENT && !conn->send_ended && has_room(conn)))
 		events |= HAVEN_EVENT_WRITABLE;
 	if (conn->error)
 		events |= HAVEN_EVENT_ERROR;
@@ -111,9 +153,15 @@ void hv_tcp_close(struct hv_tcp_conn *conn)
 		conn->orphan = true;
 		conn->cork = false;
 		hv_ring_finish(&conn->receive, hv_tcp_core(conn));
-		if (conn->state == HV_TCP_FIN_WAIT_2)
-			hv_tcp_arm(conn, HV_TCP_DEADLINE_CLOSE, HV_TCP_FIN_WAIT_2_NS);
-		hv_tcp_end_send(conn);
+		if (conn->state == HV_TCP_FIN_WAIT_2 && conn->linger2_s < 0) {
+			hv_tcp_send_reset(conn);
+			hv_tcp_conn_end(conn, ECONNABORTED);
+		} else {
+			if (conn->state == HV_TCP_FIN_WAIT_2)
+				hv_tcp_arm(conn, HV_TCP_DEADLINE_CLOSE,
+					   hv_tcp_linger2_ns(conn));
+			hv_tcp_end_send(conn);
+		}
 	}
 	hv_tcp_release(conn);
 }
@@ -155,15 +203,18 @@ void hv_tcp_shutdown_receive(struct hv_tcp_conn *conn)
 ssize_t hv_tcp_send_reserve(struct hv_tcp_conn *conn, size_t wanted, struct iovec slices[2],
 			    int *count)
 {
-	uint32_t size, ask = wanted > UINT32_MAX ? UINT32_MAX : (uint32_t)wanted;
+	uint32_t size, ask = wanted > UINT32_MAX ? UINT32_MAX : (uint32_t)wanted, most;
 
 	*count = 0;
 	if (conn->send_ended || is_over(conn))
 		return -EPIPE;
-	if (conn->state == HV_TCP_SYN_SENT || !hv_ring_space(&conn->send)) {
+	most = notsent_room(conn);
+	if (conn->state == HV_TCP_SYN_SENT || !hv_ring_space(&conn->send) || !most) {
 		conn->want_write = true;
 		return 0;
 	}
+	if (ask > most)
+		ask = most;
 	size = hv_ring_reserve(&conn->send, hv_tcp_core(conn), ask, slices, count);
 	if (!size && ask)
 		return -ENOMEM;
@@ -174,7 +225,7 @@ void hv_tcp_send_commit(struct hv_tcp_conn *conn, size_t size, bool more)
 {
 	if (conn->send_ended || is_over(conn))
 		return;
-	conn->more = more;
+	conn->more = conn->no_push = more;
 	hv_ring_commit(&conn->send, (uint32_t)size);
 	if (size)
 		conn->all_sent = false;

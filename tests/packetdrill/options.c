@@ -1,6 +1,6 @@
 /*
- * Options and flags of descriptors. Most go to the library as they are; here is what Linux does on top of a stack
- * (doubling of buffer sizes), and what concerns the descriptor alone.
+ * Options and flags of descriptors. Most go to the library as they are; here is what concerns the descriptor
+ * alone.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -149,11 +149,6 @@ static int set_option(struct haven_socket *socket, int level, int option, const 
 		number = *(const uint8_t *)value;
 		value = &number;
 		length = sizeof(number);
-	} else if (level == SOL_SOCKET && (option == SO_SNDBUF || option == SO_RCVBUF) &&
-		   length >= sizeof(number)) {
-		memcpy(&number, value, sizeof(number));
-		number = number > 1 << 29 ? 1 << 30 : number * 2; /* Linux doubles it */
-		value = &number;
 	}
 	return haven_setsockopt(socket, level, option, value, length);
 }
