@@ -246,7 +246,7 @@ static void test_after_time_wait(void **state)
 	script_accept(s);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FPA, 1, 1, 0);
+	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_in(s, FLAGS_FA, 1, 2, NULL, 0);
 	script_out(s, FLAGS_A, 2, 2, 0);
 	assert_int_equal(s->host.tcp.time_wait_count, 1);
