@@ -391,7 +391,7 @@ static void test_push(void **state)
 	script_in(s, FLAGS_A, 1, 13001, NULL, 0);
 	/* The user says that more follows; TCP_NODELAY lets it go all the same, once. */
 	host_send(s->conn, bytes, 100);
-	s->conn->more = true;
+	s->conn->more = s->conn->no_push = true;
 	hv_tcp_flush(&s->host.tcp);
 	script_quiet(s);
 	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_NODELAY, value), 0);
