@@ -95,7 +95,9 @@ void hv_tcp_end_send(struct hv_tcp_conn *conn)
 
 void hv_tcp_enter_time_wait(struct hv_tcp_conn *conn)
 {
-	hv_tcp_send_ack(conn); /* of the FIN: the record answers only repetitions */
+	/* Of the FIN, now or never: the record answers only repetitions. From CLOSING it was sent. */
+	if (conn->ack_now || conn->ack_sent != conn->rcv_nxt)
+		hv_tcp_send_ack(conn);
 	hv_port_remove(conn->tcp->ports, &conn->tuple);
 	conn->in_table = false;
 	conn->state = HV_TCP_TIME_WAIT;

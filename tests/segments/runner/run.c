@@ -129,6 +129,7 @@ static void begin_anew(struct seg_world *world, const struct seg_statement *s)
 
 	flow->peer_iss += (uint32_t)s->plain.value.low;
 	flow->stack_known = false;
+	flow->stack_iss = 0;
 	flow->ts_known = false;
 	flow->ts_auto = false;
 }
