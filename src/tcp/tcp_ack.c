@@ -222,9 +222,12 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 		hv_tcp_count_delivered(conn, acked);
 		recovery_ack(conn, acked);
 	} else {
+		/* Each duplicate ACK told of a segment already; after a time-out, of one that came twice. */
+		uint32_t told = conn->loss_recovery ? 0 : conn->dup_acks * (uint32_t)conn->mss;
+
 		hv_tcp_count_delivered(conn, acked);
 		conn->dup_acks = 0;
-		hv_tcp_congestion_acked(conn, acked);
+		hv_tcp_congestion_acked(conn, acked > told ? acked - told : 0);
 	}
 	if (!measured && !conn->timing && delivery.rtt_ns) { /* sent once: not ambiguous */
 		conn->backoff = 0;
@@ -261,6 +264,23 @@ static void sack_only(struct hv_tcp_conn *conn, const struct hv_tcp_options *opt
 		hv_tcp_arm_retransmit(conn);
 }
 
+/* A later ACK came before it. What it says by SACK may be news all the same; what is old of that is no D-SACK. */
+static void old_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *options)
+{
+	struct hv_tcp_options news = {0};
+
+	if (!conn->sack_ok)
+		return;
+	for (unsigned i = 0; i < options->sack_count; i++) {
+		if (!hv_seq_gt(options->sack[i][1], conn->snd_una))
+			continue;
+		news.sack[news.sack_count][0] = options->sack[i][0];
+		news.sack[news.sack_count++][1] = options->sack[i][1];
+	}
+	if (news.sack_count)
+		sack_only(conn, &news);
+}
+
 enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct hv_desc *d,
 					const struct hv_tcp_options *options)
 {
@@ -274,8 +294,10 @@ enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct h
 	}
 	if (conn->probing || !conn->snd_wnd)
 		conn->retries = 0; /* it lives: a closed window is probed for ever */
-	if (hv_seq_lt(d->ack, conn->snd_una))
-		return HV_TCP_ACK_OK; /* old, but the data with it may be new */
+	if (hv_seq_lt(d->ack, conn->snd_una)) {
+		old_ack(conn, options);
+		return HV_TCP_ACK_OK; /* the data with it may be new */
+	}
 	window_changed = hv_tcp_window_update(conn, d);
 	if (d->ack != conn->snd_una) {
 		new_ack(conn, d->ack, options);

@@ -174,6 +174,7 @@ struct hv_tcp_conn {
 	uint16_t peer_mss; /* the peer's MSS option */
 	uint16_t mss; /* SMSS: payload of the largest segment we send, options subtracted */
 	uint16_t segment_estimate; /* size of the segments that the peer sends */
+	uint16_t reorder_segments; /* the most by which one was late; only shown */
 
 	int error;	 /* SO_ERROR, positive */
 	int soft_error;	 /* hv_tcp_soft_error(); why it ended when the connection times out */

@@ -208,7 +208,8 @@ static void fill_windows(const struct hv_tcp_conn *conn, struct hv_tcp_info *inf
 		info->snd_ssthresh = SSTHRESH_INFINITE;
 	else
 		info->snd_ssthresh = conn->ssthresh / conn->mss;
-	info->reordering = DUP_THRESHOLD;
+	info->reordering =
+		conn->reorder_segments > DUP_THRESHOLD ? conn->reorder_segments : DUP_THRESHOLD;
 	info->snd_wnd = conn->snd_wnd;
 	info->rcv_wnd = hv_tcp_receive_window(conn);
 	info->rcv_ssthresh = conn->receive_limit;

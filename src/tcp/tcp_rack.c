@@ -20,6 +20,17 @@ static bool is_later(uint64_t time_ns, uint32_t end, uint64_t other_ns, uint32_t
 	return time_ns > other_ns || (time_ns == other_ns && hv_seq_gt(end, other_end));
 }
 
+/* How many segments late: shown by TCP_INFO, decides nothing. */
+static void note_extent(struct hv_tcp_conn *conn, const struct hv_tcp_sent *sent)
+{
+	uint32_t segments =
+		(conn->flight->rack_highest - sent->seq + conn->mss - 1) / conn->mss;
+
+	if (segments > conn->reorder_segments)
+		conn->reorder_segments =
+			(uint16_t)(segments < UINT16_MAX ? segments : UINT16_MAX);
+}
+
 void hv_tcp_rack_delivered(struct hv_tcp_conn *conn, const struct hv_tcp_sent *sent,
 			   struct hv_tcp_delivery *delivery)
 {
@@ -40,6 +51,7 @@ void hv_tcp_rack_delivered(struct hv_tcp_conn *conn, const struct hv_tcp_sent *s
 		    hv_seq_lt(sent->end, conn->flight->rack_highest)) {
 			conn->reordering = true;
 			conn->count.reorderings++;
+			note_extent(conn, sent);
 		}
 		delivery->late |= sent->lost;
 	}

@@ -115,8 +115,9 @@ void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *opti
 		enter_recovery(conn, delivery->bytes);
 	if (conn->in_recovery && delivery->bytes)
 		reduce(conn, delivery->bytes, acked && !found);
-	else if (!conn->in_recovery && acked)
-		hv_tcp_congestion_acked(conn, acked);
+	else if (!conn->in_recovery && (acked || conn->reordering))
+		/* What earlier ACKs SACKed is not news; where packets are reordered, SACKs count by themselves. */
+		hv_tcp_congestion_acked(conn, delivery->bytes);
 	if (delivery->bytes || found)
 		hv_tcp_mark(conn);
 }

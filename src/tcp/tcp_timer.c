@@ -139,7 +139,8 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 		return;
 	}
 	if (is_given_up(conn)) {
-		give_up(conn);
+		/* Without a reset (RFC 9293 section 3.10.8): what could not reach the peer would not either. */
+		hv_tcp_conn_end(conn, conn->soft_error ? conn->soft_error : ETIMEDOUT);
 		return;
 	}
 	if (conn->retries < UINT8_MAX)

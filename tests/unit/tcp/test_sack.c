@@ -234,6 +234,38 @@ static void test_needed_probe(void **state)
 	assert_int_equal(s->conn->cwnd, 10000);
 }
 
+/* Slow start counts what each ACK delivers anew: by SACK only where packets are reordered. */
+static void test_growth(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	assert_int_equal(s->conn->cwnd, 10000);
+	ack(s, 1001, SACK(2001, 3001));
+	assert_int_equal(s->conn->cwnd, 10000);
+	ack(s, 3001, NULL);
+	assert_int_equal(s->conn->cwnd, 11000);
+	assert_int_equal(s->conn->reorder_segments, 2);
+	script_skip(s);
+	ack(s, 3001, SACK(4001, 5001));
+	assert_int_equal(s->conn->cwnd, 12000);
+}
+
+/* An ACK that comes late may SACK what no other did; about old data it says nothing. */
+static void test_sack_on_old_ack(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	ack(s, 4001, NULL);
+	script_skip(s);
+	ack(s, 3001, SACK(5001, 6001));
+	assert_int_equal(s->conn->sacked_bytes, 1000);
+	ack(s, 2001, SACK(3001, 4001));
+	assert_int_equal(s->conn->sacked_bytes, 1000);
+	assert_int_equal(s->conn->count.duplicates, 0);
+}
+
 /* RFC 8985 section 7.2: new data puts the probe off, and a SACK that shows a hole ends it. */
 static void test_probe_is_put_off(void **state)
 {
@@ -384,6 +416,8 @@ int main(void)
 		SCRIPT_TEST(test_tail_loss),
 		SCRIPT_TEST(test_needless_probe),
 		SCRIPT_TEST(test_needed_probe),
+		SCRIPT_TEST(test_growth),
+		SCRIPT_TEST(test_sack_on_old_ack),
 		SCRIPT_TEST(test_probe_is_put_off),
 		SCRIPT_TEST(test_probe_before_timeout),
 		SCRIPT_TEST(test_reneging),
