@@ -104,11 +104,12 @@ static bool good_payload(const struct seg_seen *seen)
 bool seg_matches_segment(const struct seg_world *world, const struct seg_segment *expected,
 			 const struct seg_seen *seen, const char **why)
 {
+	const uint8_t looked_at = expected->push_or_not ? 0xff & ~SEG_PSH : 0xff;
 	const struct {
 		const char *name;
 		bool same;
 	} checks[] = {
-		{"flags", seen->flags == expected->flags},
+		{"flags", (seen->flags & looked_at) == (expected->flags & looked_at)},
 		{"flow", seen->flow_number == world->flow + 1 &&
 				 seen->src_port == world->flows[world->flow].stack_port},
 		{"sequence number", agrees(&expected->seq, seen->seq)},

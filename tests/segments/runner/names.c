@@ -40,6 +40,7 @@ static const struct {
 	{"peer-closed", HAVEN_EVENT_PEER_CLOSED},
 	{"connected", HAVEN_EVENT_CONNECTED},
 	{"sent", HAVEN_EVENT_SENT},
+	{"soft-error", HAVEN_EVENT_SOFT_ERROR},
 };
 
 unsigned seg_event_of(const char *name)
@@ -127,6 +128,7 @@ const struct seg_socket_option *seg_socket_option_of(const char *name)
 		TCP(TCP_SAVE_SYN),
 		TCP(TCP_TX_DELAY),
 		{.name = "TCP_CONGESTION", IPPROTO_TCP, TCP_CONGESTION, .is_text = true},
+		{.name = "HAVEN_SO_SOFT_ERROR", SOL_HAVEN, HAVEN_SO_SOFT_ERROR},
 		{.name = "IP_TTL", IPPROTO_IP, IP_TTL},
 		{.name = "IP_TOS", IPPROTO_IP, IP_TOS},
 		{.name = "IP_MTU", IPPROTO_IP, IP_MTU},

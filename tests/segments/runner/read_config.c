@@ -13,6 +13,7 @@ void seg_config_init(struct seg_config *config)
 		.max_sockets = -1,
 		.max_time_wait = -1,
 		.max_requests = -1,
+		.max_half_open = -1,
 		.seed = 1,
 		.peer_iss = 0xfffffff0, /* so that every script crosses zero */
 		.port = 80,
@@ -47,6 +48,7 @@ bool seg_read_config(struct seg_cursor *c, struct seg_config *config)
 		{"max-sockets", &config->max_sockets},
 		{"max-time-wait", &config->max_time_wait},
 		{"max-requests", &config->max_requests},
+		{"max-half-open", &config->max_half_open},
 		{"seed", &config->seed},
 		{"peer-iss", &config->peer_iss},
 		{"port", &config->port},
@@ -60,6 +62,13 @@ bool seg_read_config(struct seg_cursor *c, struct seg_config *config)
 		return seg_duration(c, &config->time_wait_ns);
 	if (seg_take_word(c, "tolerance"))
 		return seg_duration(c, &config->tolerance_ns);
+	if (seg_take_word(c, "congestion"))
+		return seg_word(c, config->congestion, sizeof(config->congestion)) ||
+		       seg_bad(c, "the name of a congestion control was expected");
+	if (seg_take_word(c, "no-quick-acks")) {
+		config->no_quick_acks = true;
+		return true;
+	}
 	if (seg_take_word(c, "only"))
 		return read_only(c, config);
 	return seg_bad(c, "nothing of that name can be configured");

@@ -8,14 +8,15 @@
 #include <ctype.h>
 #include <string.h>
 
-static bool read_flags(struct seg_cursor *c, uint8_t *out)
+static bool read_flags(struct seg_cursor *c, struct seg_segment *segment)
 {
 	static const struct {
 		char letter;
 		uint8_t flag;
 	} flags[] = {
-		{'S', SEG_SYN}, {'F', SEG_FIN}, {'R', SEG_RST}, {'P', SEG_PSH}, {'A', SEG_ACK},
-		{'.', SEG_ACK}, {'U', SEG_URG}, {'E', SEG_ECE}, {'W', SEG_CWR}, {'-', 0},
+		{'S', SEG_SYN}, {'F', SEG_FIN}, {'R', SEG_RST}, {'P', SEG_PSH},
+		{'A', SEG_ACK}, {'.', SEG_ACK}, {'U', SEG_URG}, {'E', SEG_ECE},
+		{'W', SEG_CWR}, {'-', 0},	{'p', 0},
 	};
 
 	seg_blanks(c);
@@ -28,7 +29,8 @@ static bool read_flags(struct seg_cursor *c, uint8_t *out)
 			i++;
 		if (i == sizeof(flags) / sizeof(flags[0]))
 			return seg_bad(c, "no such flag: they are SFRPAUEW, or - for none");
-		*out |= flags[i].flag;
+		segment->flags |= flags[i].flag;
+		segment->push_or_not |= *c->at == 'p';
 	}
 	return true;
 }
@@ -234,7 +236,7 @@ static bool check_exact(struct seg_cursor *c, const struct seg_segment *segment)
 
 bool seg_read_segment(struct seg_cursor *c, struct seg_segment *segment, bool in)
 {
-	if (!read_flags(c, &segment->flags) || !read_sequence(c, segment))
+	if (!read_flags(c, segment) || !read_sequence(c, segment))
 		return false;
 	while (!seg_at_end(c)) {
 		bool good = seg_take(c, '<') ? read_options(c, segment)
@@ -245,5 +247,7 @@ bool seg_read_segment(struct seg_cursor *c, struct seg_segment *segment, bool in
 	}
 	if ((segment->flags & SEG_ACK) && !segment->ack.given)
 		return seg_bad(c, "a segment with the flag A says what it acknowledges: ack N");
+	if (in && segment->push_or_not)
+		return seg_bad(c, "what goes in cannot be left open");
 	return !in || check_exact(c, segment);
 }

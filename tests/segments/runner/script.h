@@ -65,6 +65,7 @@ enum seg_options_mode { SEG_OPTIONS_UNSAID, SEG_OPTIONS_LISTED, SEG_OPTIONS_ANY 
 
 struct seg_segment {
 	uint8_t flags;
+	bool push_or_not; /* p: PSH does not matter */
 	struct seg_value seq, size, ack, window, urgent, ecn, ttl, tos;
 	enum seg_options_mode mode;
 	unsigned option_count;
@@ -159,7 +160,8 @@ struct seg_statement {
 /* `config` lines: what the stack and the link are made with. */
 struct seg_config {
 	int64_t mtu, send_buffer, receive_buffer, max_sockets, max_time_wait, max_requests,
-		seed, peer_iss, port, hop_limit, offloads;
+		max_half_open, seed, peer_iss, port, hop_limit;
+	bool no_quick_acks;
 	uint64_t time_wait_ns, tolerance_ns;
 	bool v4, v6; /* run over this family */
 	char congestion[SEG_NAME];

@@ -149,6 +149,11 @@ static void configure(struct haven_stack_config *stack, struct seg_world *world)
 		stack->max_time_wait = (uint32_t)config->max_time_wait;
 	if (config->max_requests >= 0)
 		stack->max_requests = (uint32_t)config->max_requests;
+	if (config->max_half_open >= 0)
+		stack->max_half_open = (uint32_t)config->max_half_open;
+	if (config->congestion[0])
+		stack->congestion_control = config->congestion;
+	stack->tcp_no_quick_acks = config->no_quick_acks;
 	if (config->hop_limit >= 0)
 		stack->hop_limit = (uint8_t)config->hop_limit;
 	if (config->time_wait_ns != UINT64_MAX)
