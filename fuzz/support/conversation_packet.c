@@ -315,8 +315,8 @@ static void note(struct peer *peer, const struct hv_tcp_conn *conn, uint32_t seq
 
 	if (!conn && flags & HV_TCP_SYN)
 		irs = seq;
-	if (irs != peer->irs)
-		peer->furthest = 0;
+	if (irs != peer->irs) /* it is not known which of both there will be: anything may be */
+		peer->furthest = UINT32_C(1) << 30;
 	if (conn && conn->state == HV_TCP_SYN_SENT && flags & HV_TCP_SYN)
 		irs = seq;
 	peer->irs = irs;

@@ -48,10 +48,15 @@ void hv_tcp_icmp_error(void *ctx, const struct hv_icmp_report *report)
 		return;
 	tuple = hv_port_find(tcp->ports, IPPROTO_TCP, &report->src, hv_get16(quoted),
 			     &report->dst, hv_get16(quoted + 2));
-	if (tuple && tuple->kind == HV_TCP_KIND_HALF_OPEN)
+	if (!tuple)
+		return;
+	if (tuple->kind == HV_TCP_KIND_HALF_OPEN) {
+		/* It may end by that, and its tuple with it. */
 		hv_tcp_half_open_icmp(hv_container(tuple, struct hv_tcp_half_open, tuple),
 				      report);
-	if (!tuple || tuple->kind != HV_TCP_KIND_CONN)
+		return;
+	}
+	if (tuple->kind != HV_TCP_KIND_CONN)
 		return;
 	conn = hv_container(tuple, struct hv_tcp_conn, tuple);
 	hv_tcp_hold(conn);

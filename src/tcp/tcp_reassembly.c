@@ -104,7 +104,7 @@ static void remove_covered(struct hv_tcp_conn *conn, struct hv_tcp_block **link,
 	while (*link && hv_seq_leq((*link)->run_end, end)) {
 		struct hv_tcp_block *block = *link;
 
-		*fin |= block->run_last->fin;
+		*fin |= block->run_last->fin && block->run_end == end;
 		*link = block->next_run;
 		conn->blocks_runs--;
 		while (block) {

@@ -151,9 +151,12 @@ static void receive_in_order(struct hv_tcp_conn *conn, struct hv_packet *packet,
 		return;
 	}
 	hv_packet_free(hv_tcp_core(conn), packet);
-	if (conn->blocks) {
+	if (fin) {
+		/* The stream ends here, whatever was said to be behind it. */
+		hv_tcp_reassembly_clear(conn);
+	} else if (conn->blocks) {
 		conn->ack_now = true; /* RFC 5681 section 4.2: a gap was filled */
-		fin |= hv_tcp_reassembly_deliver(conn);
+		fin = hv_tcp_reassembly_deliver(conn);
 	}
 	if (!conn->send.used && !hv_tcp_is_armed(conn, HV_TCP_DEADLINE_TRIM) &&
 	    conn->receive.memory)

@@ -365,6 +365,35 @@ static void test_broadcast(void **state)
 	script_quiet(s); /* RFC 1122 section 4.2.3.10 */
 }
 
+/* A peer that contradicts itself: FIN before bytes that it has sent already. The FIN has one place, and is no byte more. */
+static void test_fin_before_data(void **state)
+{
+	struct script *s = *state;
+	uint8_t data[3000];
+
+	script_accept(s);
+	script_in(s, FLAGS_A, 1001, 1, NULL, 1000);
+	script_out(s, FLAGS_A, 1, 1, 0);
+	script_in(s, FLAGS_FA, 1, 1, NULL, 1500);
+	script_out(s, FLAGS_A, 1, 1502, 0);
+	assert_state(s->conn, "CLOSE-WAIT");
+	assert_int_equal(host_read(s->conn, data, sizeof(data)), 1500);
+	assert_pattern(data, 1, 1500);
+}
+
+static void test_fin_within_what_waits(void **state)
+{
+	struct script *s = *state;
+
+	script_accept(s);
+	script_in(s, FLAGS_FA, 1001, 1, NULL, 500);
+	script_out(s, FLAGS_A, 1, 1, 0);
+	script_in(s, FLAGS_A, 801, 1, NULL, 1200);
+	script_out(s, FLAGS_A, 1, 1, 0);
+	script_in(s, FLAGS_A, 1, 1, NULL, 800);
+	script_out(s, FLAGS_A, 1, 2001, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +414,8 @@ int main(void)
 		SCRIPT_TEST(test_no_memory),
 		SCRIPT_TEST(test_urgent_is_inline),
 		SCRIPT_TEST(test_broadcast),
+		SCRIPT_TEST(test_fin_before_data),
+		SCRIPT_TEST(test_fin_within_what_waits),
 	};
 
 	return cmocka_run_group_tests_name("tcp receive", tests, NULL, NULL);
