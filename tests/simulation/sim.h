@@ -60,6 +60,7 @@ struct sim_host_plan {
 		max_requests;
 	uint64_t time_wait_ns;
 	int backlog;
+	const char *congestion_control;
 	bool forwarder;
 	uint32_t fail_ppm;	 /* allocations that fail, until calm_ns */
 	uint64_t limit_headroom; /* bytes beyond the first use, until calm_ns; 0: no limit */
@@ -208,6 +209,7 @@ struct sim {
 	struct sim_sender senders[SIM_SENDERS_MAX];
 	struct sim_path paths[SIM_HOSTS_MAX]; /* by wire */
 	bool anybody_vanished;
+	bool closing; /* all flows are over */
 	uint64_t steps;
 	uint64_t second_ns, steps_of_second, frames_before; /* since the last count of steps */
 	uint64_t steps_here, bytes_here; /* since time or a byte moved; bytes then */
@@ -259,9 +261,14 @@ const char *sim_fate_name(enum sim_fate fate);
 void sim_calls_begin(struct sim_end *end);
 /* At any time. False: the end is over. */
 bool sim_calls_run(struct sim_end *end);
+/* Now and then, on the listeners. */
+void sim_calls_on_listeners(struct sim *sim);
+/* Flags that change nothing about the bytes. */
+int sim_calls_send_flags(struct sim_end *end);
 
 /* --- sim_flow.c --- */
 void sim_flows_draw(struct sim *sim);
+int sim_listener_open(struct sim *sim, unsigned host, bool v6);
 void sim_listeners_open(struct sim *sim, unsigned host);
 void sim_listeners_close(struct sim *sim);
 void sim_host_accept(struct sim *sim, unsigned host);

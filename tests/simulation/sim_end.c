@@ -350,7 +350,14 @@ static ssize_t send_some(struct sim_end *end)
 	if (end->zero_copy)
 		return send_reserved(end, size);
 	pattern(end->id, end->sent, buffer, size);
-	return haven_send(end->socket, buffer, size, size < left ? MSG_MORE : 0);
+	if (test_random_one_in(&end->sim->random, 8)) {
+		struct iovec parts[2] = {{buffer, size / 3},
+					 {buffer + size / 3, size - size / 3}};
+
+		return haven_writev(end->socket, parts, 2);
+	}
+	return haven_send(end->socket, buffer, size,
+			  (size < left ? MSG_MORE : 0) | sim_calls_send_flags(end));
 }
 
 static bool finish_sending(struct sim_end *end)

@@ -7,9 +7,10 @@
 
 /* --- listeners ------------------------------------------------------------------------------ */
 
-static void open_listener(struct sim *sim, unsigned index, bool v6)
+int sim_listener_open(struct sim *sim, unsigned index, bool v6)
 {
 	struct sim_host *host = &sim->host[index];
+	struct haven_socket *listener = NULL;
 	struct sockaddr_storage any;
 	socklen_t length = sim_address(0, false, v6, SIM_STREAM_PORT, &any);
 	int one = 1, error;
@@ -18,29 +19,38 @@ static void open_listener(struct sim *sim, unsigned index, bool v6)
 		memset(&((struct sockaddr_in6 *)&any)->sin6_addr, 0, 16);
 	else
 		((struct sockaddr_in *)&any)->sin_addr.s_addr = 0;
-	error = haven_socket(host->stack, v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0,
-			     &host->listener[v6]);
+	error = haven_socket(host->stack, v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0, &listener);
+	if (!error)
+		error = haven_setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (!error && v6)
-		error = haven_setsockopt(host->listener[v6], IPPROTO_IPV6, IPV6_V6ONLY, &one,
+		error = haven_setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &one,
 					 sizeof(one));
 	if (!error)
-		error = haven_bind(host->listener[v6], (struct sockaddr *)&any, length);
+		error = haven_bind(listener, (struct sockaddr *)&any, length);
 	if (!error)
-		error = haven_listen(host->listener[v6], sim->plan.host[index].backlog);
+		error = haven_listen(listener, sim->plan.host[index].backlog);
 	if (error)
-		sim_fail(sim, "a listener: %s", haven_strerror(error));
+		haven_close(listener);
+	else
+		host->listener[v6] = listener;
+	return error;
 }
 
 void sim_listeners_open(struct sim *sim, unsigned host)
 {
-	if (sim->plan.v4)
-		open_listener(sim, host, false);
-	if (sim->plan.v6)
-		open_listener(sim, host, true);
+	for (int v6 = 0; v6 < 2; v6++) {
+		int error = 0;
+
+		if (v6 ? sim->plan.v6 : sim->plan.v4)
+			error = sim_listener_open(sim, host, v6);
+		if (error)
+			sim_fail(sim, "a listener: %s", haven_strerror(error));
+	}
 }
 
 void sim_listeners_close(struct sim *sim)
 {
+	sim->closing = true;
 	for (unsigned i = 0; i < sim->plan.hosts; i++) {
 		struct sim_host_plan *plan = &sim->plan.host[i];
 

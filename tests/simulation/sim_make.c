@@ -64,6 +64,7 @@ static void make_host(struct sim *sim, unsigned index)
 	config.max_time_wait = plan->max_time_wait;
 	config.max_neighbours = plan->max_neighbours;
 	config.max_requests = plan->max_requests;
+	config.congestion_control = plan->congestion_control;
 	config.time_wait_ns = plan->time_wait_ns;
 	config.privileged = true;
 	config.accept_any_address = plan->forwarder;

@@ -100,12 +100,16 @@ static void draw_wire(struct sim *sim, struct sim_wire_plan *wire)
 
 static void draw_host(struct sim *sim, struct sim_host_plan *host)
 {
+	static const char *const congestion[] = {"cubic", "cubic", "cubic",
+						 "reno",  "reno",  "none"};
+
 	host->send_buffer = (uint32_t)log_uniform(sim, 2048, 4 << 20);
 	host->receive_buffer = (uint32_t)log_uniform(sim, 2048, 4 << 20);
 	host->max_sockets = 1000;
 	host->max_time_wait = 1000;
 	host->max_neighbours = 64;
 	host->time_wait_ns = log_uniform(sim, SIM_SECOND, 60 * SIM_SECOND);
+	host->congestion_control = congestion[below(sim, 6)];
 	host->backlog = SIM_FLOWS_MAX * 2;
 	host->max_requests = SIM_REQUESTS_MAX;
 	host->vanish_ns = host->return_ns = SIM_NEVER;
@@ -205,10 +209,10 @@ void sim_plan_print(const struct sim *sim)
 
 		fprintf(stderr,
 			"  host %u: send %u receive %u time-wait %" PRIu64
-			" ms backlog %d%s fail %uppm headroom %" PRIu64 " sockets %u\n",
+			" ms backlog %d %s%s fail %uppm headroom %" PRIu64 " sockets %u\n",
 			i, h->send_buffer, h->receive_buffer, h->time_wait_ns / SIM_MS,
-			h->backlog, h->forwarder ? " forwarder" : "", h->fail_ppm,
-			h->limit_headroom, h->max_sockets);
+			h->backlog, h->congestion_control, h->forwarder ? " forwarder" : "",
+			h->fail_ppm, h->limit_headroom, h->max_sockets);
 		if (h->fail_nth)
 			fprintf(stderr,
 				"    allocation %" PRIu64 " fails, and %" PRIu64 " more\n",

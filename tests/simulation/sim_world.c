@@ -114,6 +114,7 @@ static void run_programs(struct sim *sim)
 	sim_paths_run(sim);
 	sim_flows_run(sim);
 	sim_datagrams_run(sim);
+	sim_calls_on_listeners(sim);
 	for (unsigned i = 0; i < sim->end_count; i++) {
 		struct sim_end *end = &sim->ends[i];
 
