@@ -1,4 +1,6 @@
 /* Connections that do not come about: refused, no such host, no route, wrong calls. */
+#include <arpa/inet.h>
+
 #include "support.h"
 
 static void test_refused(void **state)
@@ -50,6 +52,34 @@ static void test_no_route(void **state)
 	world_init(&w, &(struct world_options){.seed = 3});
 	socket = stream_new(&w, LEFT, false);
 	assert_int_equal(haven_connect(socket, (struct sockaddr *)&far, address_size(false)),
+			 -ENETUNREACH);
+	haven_close(socket);
+	world_finish(&w);
+}
+
+/* RFC 9293 section 3.9.2.3, MUST-46: a stream has one other end. */
+static void test_to_many(void **state)
+{
+	static const char *const many[] = {"224.0.0.1", "239.1.2.3", "255.255.255.255"};
+	struct world w;
+	struct haven_socket *socket;
+	struct sockaddr_in6 group = {.sin6_family = AF_INET6, .sin6_port = htons(80)};
+
+	(void)state;
+	world_init(&w, &(struct world_options){.seed = 5});
+	socket = stream_new(&w, LEFT, false);
+	for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
+		struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(80)};
+
+		inet_pton(AF_INET, many[i], &address.sin_addr);
+		assert_int_equal(haven_connect(socket, (struct sockaddr *)&address,
+					       sizeof(address)),
+				 -ENETUNREACH);
+	}
+	haven_close(socket);
+	socket = stream_new(&w, LEFT, true);
+	inet_pton(AF_INET6, "ff02::1", &group.sin6_addr);
+	assert_int_equal(haven_connect(socket, (struct sockaddr *)&group, sizeof(group)),
 			 -ENETUNREACH);
 	haven_close(socket);
 	world_finish(&w);
@@ -112,9 +142,8 @@ static void test_wrong_calls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_no_such_host),
-		cmocka_unit_test(test_no_route),
+		cmocka_unit_test(test_refused),	    cmocka_unit_test(test_no_such_host),
+		cmocka_unit_test(test_no_route),    cmocka_unit_test(test_to_many),
 		cmocka_unit_test(test_wrong_calls),
 	};
 
