@@ -33,6 +33,7 @@ void haven_stack_config_init(struct haven_stack_config *config)
 		.receive_buffer_bytes = 4 << 20,
 		.time_wait_ns = UINT64_C(60) * 1000000000,
 		.congestion_control = "cubic",
+		.mtu_probing = 1,
 		.hop_limit = 64,
 	};
 	haven_env_default(&config->env);
@@ -49,7 +50,8 @@ static bool config_ok(const struct haven_stack_config *c)
 	       c->max_links <= HV_IP_MAX_LINKS && c->max_neighbours && c->ephemeral_first &&
 	       c->ephemeral_first <= c->ephemeral_last && c->hop_limit &&
 	       buffer_ok(c->send_buffer_bytes) && buffer_ok(c->receive_buffer_bytes) &&
-	       c->congestion_control && hv_tcp_congestion_number(c->congestion_control) >= 0;
+	       c->mtu_probing <= 2 && c->congestion_control &&
+	       hv_tcp_congestion_number(c->congestion_control) >= 0;
 }
 
 /* --- what ip/ calls -------------------------------------------------------------------------- */
@@ -81,7 +83,8 @@ static void link_writable(void *ctx)
 static void wire_rooms(struct haven_stack *stack)
 {
 	struct hv_sockets *sockets = &stack->head.sockets;
-	struct hv_ip_transport tcp = {&stack->tcp, hv_tcp_input, hv_tcp_icmp_error};
+	struct hv_ip_transport tcp = {&stack->tcp, hv_tcp_input, hv_tcp_icmp_error,
+				      .checks_mtu = true};
 	struct hv_ip_transport udp = {&stack->udp, hv_udp_input, hv_udp_icmp_error};
 
 	hv_ip_set_transport(&stack->ip, IPPROTO_TCP, &tcp);
@@ -126,6 +129,7 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 		.send_buffer_bytes = c->send_buffer_bytes,
 		.receive_buffer_bytes = c->receive_buffer_bytes,
 		.time_wait_ns = c->time_wait_ns,
+		.mtu_probing = c->mtu_probing,
 		.congestion = hv_tcp_congestion_number(c->congestion_control),
 		.no_quick_acks = c->tcp_no_quick_acks,
 	};

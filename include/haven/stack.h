@@ -102,6 +102,11 @@ struct haven_stack_config {
 	/* Delay ACKs from the first segment on. Else the first 16 of a connection are acknowledged at once, so that the
 	 * peer's slow start is not held up (as Linux; TCP_QUICKACK asks for it again). */
 	bool tcp_no_quick_acks;
+	/*
+	 * Search for the segment size that a path carries, by segments themselves (RFC 4821): 0 never, 1 on connections that
+	 * met a path which swallows large packets and says nothing (default), 2 on all. As Linux's tcp_mtu_probing.
+	 */
+	uint8_t mtu_probing;
 
 	/* Behaviour. */
 	bool accept_any_address; /* packets to every address are for this stack (forwarder) */

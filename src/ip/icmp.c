@@ -231,13 +231,16 @@ int hv_ip_echo_reply(struct hv_ip *ip, const struct hv_addr *src, const struct h
 
 void hv_icmp_report(struct hv_ip *ip, const struct hv_icmp_report *report)
 {
-	const struct hv_ip_transport *transport;
+	const struct hv_ip_transport *transport = NULL;
 
 	if (report->proto == IPPROTO_TCP)
 		transport = &ip->tcp;
 	else if (report->proto == IPPROTO_UDP)
 		transport = &ip->udp;
-	else
+	/* TCP can tell whether the packet was really under way; who cannot has to believe (RFC 5927 section 7). */
+	if (report->error == EMSGSIZE && report->mtu && !(transport && transport->checks_mtu))
+		hv_ip_mtu_note(ip, &report->dst, report->mtu);
+	if (!transport)
 		return;
 	/* Transports need 8 bytes to know whose it was (RFC 792). */
 	if (transport->icmp_error && report->transport_len >= 8)

@@ -70,8 +70,7 @@ static bool error_input(struct hv_ip *ip, const struct hv_packet *packet)
 	report.transport = quote + h.header_length;
 	report.transport_len = quote_len - h.header_length;
 	if (report.error == EMSGSIZE) {
-		report.mtu =
-			hv_path_mtu_update(ip, &h.dst, hv_icmp4_mtu(d->l4), h.total_length);
+		report.mtu = hv_path_mtu_claimed(&h.dst, hv_icmp4_mtu(d->l4), h.total_length);
 		if (report.mtu == 0)
 			return false;
 	}

@@ -66,8 +66,8 @@ static bool error_input(struct hv_ip *ip, const struct hv_packet *packet)
 	report.transport = quote + walk.offset;
 	report.transport_len = quote_len - walk.offset;
 	if (report.error == EMSGSIZE) {
-		report.mtu = hv_path_mtu_update(ip, &h.dst, hv_icmp6_mtu(d->l4),
-						h.payload_length + HV_IPV6_HEADER);
+		report.mtu = hv_path_mtu_claimed(&h.dst, hv_icmp6_mtu(d->l4),
+						 h.payload_length + HV_IPV6_HEADER);
 		if (report.mtu == 0)
 			return false;
 	}

@@ -29,8 +29,8 @@ struct hv_icmp_report {
 	struct hv_addr offender; /* who says so */
 	uint8_t proto;
 	int error; /* positive errno: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EMSGSIZE, EPROTO, ... */
-	bool hard;		  /* RFC 1122 section 4.2.3.9 */
-	uint32_t mtu;		  /* with EMSGSIZE; already noted by ip in its path MTU cache */
+	bool hard;    /* RFC 1122 section 4.2.3.9 */
+	uint32_t mtu; /* with EMSGSIZE: what the path is said to carry; see checks_mtu */
 	const uint8_t *transport; /* quoted transport header, at least 8 bytes */
 	uint32_t transport_len;
 };
@@ -40,6 +40,8 @@ struct hv_ip_transport {
 	/* Consumes. */
 	void (*input)(void *ctx, struct hv_packet *packet);
 	void (*icmp_error)(void *ctx, const struct hv_icmp_report *report);
+	/* It calls hv_ip_mtu_note() for the MTUs of reports that it believes; else ip notes all of them before. */
+	bool checks_mtu;
 };
 
 /* An echo request to an address that is not ours (accept_any_address). packet is not consumed: d describes it. NULL callback: dropped. */
@@ -97,6 +99,8 @@ int hv_ip_group_link(struct hv_ip *ip, const struct hv_addr *group, const struct
 int hv_ip_source(const struct hv_ip *ip, const struct hv_addr *dst, struct hv_addr *src);
 /* Largest IP packet towards dst: min of link MTU and path MTU cache. 0: no route. */
 uint32_t hv_ip_mtu(const struct hv_ip *ip, const struct hv_addr *dst);
+/* Packets to dst must not be larger than mtu from here on, for ten minutes (RFC 1191, RFC 8201). */
+void hv_ip_mtu_note(struct hv_ip *ip, const struct hv_addr *dst, uint32_t mtu);
 /* HAVEN_OFFLOAD_ bits of the link towards dst: all are usable (software finishes); this only says what is free. */
 bool hv_ip_is_busy(const struct hv_ip *ip, const struct hv_addr *dst);
 

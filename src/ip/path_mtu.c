@@ -89,12 +89,8 @@ static struct hv_path_mtu *add_entry(struct hv_ip *ip, const struct hv_addr *dst
 	return entry;
 }
 
-uint32_t hv_path_mtu_update(struct hv_ip *ip, const struct hv_addr *dst, uint32_t mtu,
-			    uint32_t size)
+uint32_t hv_path_mtu_claimed(const struct hv_addr *dst, uint32_t mtu, uint32_t size)
 {
-	uint32_t now_mtu = hv_ip_mtu(ip, dst);
-	struct hv_path_mtu *entry;
-
 	if (hv_addr_is_v4(dst)) {
 		if (mtu == 0)
 			mtu = plateau_below(size);
@@ -103,6 +99,18 @@ uint32_t hv_path_mtu_update(struct hv_ip *ip, const struct hv_addr *dst, uint32_
 	} else if (mtu < HV_PATH_MTU_MIN_V6) {
 		return 0; /* RFC 8201 section 4: must be discarded */
 	}
+	return mtu;
+}
+
+uint32_t hv_path_mtu_update(struct hv_ip *ip, const struct hv_addr *dst, uint32_t mtu,
+			    uint32_t size)
+{
+	uint32_t now_mtu = hv_ip_mtu(ip, dst);
+	struct hv_path_mtu *entry;
+
+	mtu = hv_path_mtu_claimed(dst, mtu, size);
+	if (!mtu)
+		return 0;
 	/* Never up (RFC 1191 section 3); no route, no path. */
 	if (mtu >= now_mtu)
 		return now_mtu;
@@ -117,4 +125,9 @@ uint32_t hv_path_mtu_update(struct hv_ip *ip, const struct hv_addr *dst, uint32_
 	hv_list_append(&ip->path_mtus.age, &entry->age);
 	hv_ip_paths_changed(ip);
 	return mtu;
+}
+
+void hv_ip_mtu_note(struct hv_ip *ip, const struct hv_addr *dst, uint32_t mtu)
+{
+	hv_path_mtu_update(ip, dst, mtu, 0);
 }

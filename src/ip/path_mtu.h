@@ -39,8 +39,13 @@ void hv_path_mtu_finish(struct hv_ip *ip);
 /* 0: nothing is known; else the MTU and the time when it is forgotten. */
 uint32_t hv_path_mtu_find(struct hv_ip *ip, const struct hv_addr *dst, uint64_t *until_ns);
 /*
- * A router said `mtu` about a packet of `size` bytes to dst. mtu 0 (IPv4 only): it is from before
- * RFC 1191, and the next lower plateau is taken. Returns what holds now, or 0: not believed.
+ * What a router means that said `mtu` about a packet of `size` bytes to dst. mtu 0 (IPv4 only): it is from before
+ * RFC 1191, and the next lower plateau is taken. 0: not believed.
+ */
+uint32_t hv_path_mtu_claimed(const struct hv_addr *dst, uint32_t mtu, uint32_t size);
+/*
+ * A router said `mtu` about a packet of `size` bytes to dst. As above. Returns what holds now, or 0:
+ * not believed.
  */
 uint32_t hv_path_mtu_update(struct hv_ip *ip, const struct hv_addr *dst, uint32_t mtu,
 			    uint32_t size);

@@ -40,6 +40,7 @@ struct hv_tcp_config {
 	uint64_t time_wait_ns;
 	int congestion; /* of new connections: hv_tcp_congestion_number(); 0 is CUBIC */
 	bool no_quick_acks; /* the first segments of a connection meet delayed ACKs like all others */
+	uint8_t mtu_probing; /* RFC 4821: 0 never, 1 after a black hole, 2 always */
 };
 
 /* Up-calls, set by socket/. owner is what hv_tcp_set_owner() gave; NULL owners are not called. */

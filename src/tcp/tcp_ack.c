@@ -7,6 +7,7 @@
 #include "tcp/tcp_congestion.h"
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_output.h"
+#include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_sack.h"
 #include "tcp/tcp_send.h"
 #include "tcp/tcp_spurious.h"
@@ -216,6 +217,7 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	conn->retries = 0;
 	conn->soft_error = 0;
 	conn->progress_ns = hv_tcp_now(conn);
+	hv_tcp_path_mtu_acked(conn, acked - fin);
 	if (conn->sack_ok) {
 		hv_tcp_sack_ack(conn, options, acked, &delivery);
 	} else if (conn->in_recovery) {
@@ -229,7 +231,9 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 		conn->dup_acks = 0;
 		hv_tcp_congestion_acked(conn, acked > told ? acked - told : 0);
 	}
-	if (!measured && !conn->timing && delivery.rtt_ns) { /* sent once: not ambiguous */
+	/* Sent once: not ambiguous. But what took longer than the time-out may stand for lost ACKs. */
+	if (!measured && !conn->timing && delivery.rtt_ns &&
+	    (!conn->backoff || delivery.rtt_ns < conn->rto_ns)) {
 		conn->backoff = 0;
 		hv_tcp_rtt_sample(conn, delivery.rtt_ns);
 	}

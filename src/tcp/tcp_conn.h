@@ -114,6 +114,19 @@ struct hv_tcp_counts {
 	uint32_t wait_since_ms, waited_ms[3];	 /* enum hv_tcp_wait, from BUSY on */
 };
 
+/* Segment size found by the connection itself (RFC 4821): tcp_path_mtu.c. Sizes are MSS without TCP's options. */
+struct hv_tcp_path {
+	uint16_t low, high; /* it carries low; more than high it does not */
+	uint16_t probe;	    /* under way, up to probe_end; 0: none */
+	uint16_t claim;	    /* MTU that a router claims and that is not believed yet; 0: none */
+	uint16_t acked;	    /* largest payload that has arrived */
+	uint16_t known;	    /* MTU of ip/ that the MSS follows from */
+	uint32_t probe_end;
+	uint32_t claim_seq; /* of the segment that the claim is about */
+	uint32_t since_s;   /* when the search began, or got further */
+	bool searching;	    /* low is the limit */
+};
+
 struct hv_tcp_conn {
 	struct hv_tuple tuple;
 	struct hv_tcp *tcp;
@@ -241,6 +254,8 @@ struct hv_tcp_conn {
 	bool tail_out : 1; /* one was sent; the next one must wait until tail_end is acknowledged */
 	bool tail_again : 1; /* it was old data */
 	uint32_t tail_end;
+
+	struct hv_tcp_path path;
 
 	/* RFC 6298. */
 	uint32_t rtt_seq; /* the ACK of this ends the timing */

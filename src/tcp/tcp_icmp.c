@@ -5,16 +5,16 @@
  */
 #include "tcp/tcp_conn.h"
 #include "tcp/tcp_half_open.h"
-#include "tcp/tcp_options.h"
+#include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_send.h"
 
-/* RFC 1191, RFC 8201: ip/ knows the path's MTU already. */
-static void too_big(struct hv_tcp_conn *conn)
+/* RFC 1191, RFC 8201. */
+static void too_big(struct hv_tcp_conn *conn, const struct hv_icmp_report *report, uint32_t seq)
 {
 	uint16_t before = conn->mss;
 
-	hv_tcp_mss_update(conn);
-	if (conn->mss >= before || !hv_tcp_is_synchronized(conn))
+	if (!hv_tcp_path_mtu_claim(conn, report->mtu, seq) || conn->mss >= before ||
+	    !hv_tcp_is_synchronized(conn))
 		return;
 	/* What was too big never arrived; it is no sign of congestion: send it again, smaller. */
 	hv_tcp_send_again(conn);
@@ -28,7 +28,8 @@ static void error_input(struct hv_tcp_conn *conn, const struct hv_icmp_report *r
 	if (hv_seq_lt(seq, conn->snd_una) || hv_seq_gt(seq, conn->snd_max))
 		return;
 	if (report->error == EMSGSIZE) {
-		too_big(conn);
+		if (seq != conn->snd_max)
+			too_big(conn, report, seq);
 		return;
 	}
 	if (hv_tcp_is_opening(conn) && report->hard)

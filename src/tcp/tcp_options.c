@@ -4,6 +4,7 @@
  */
 #include "tcp/tcp_options.h"
 
+#include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_receive.h"
 
 /* RFC 7323 section 5.5: a timestamp that was quiet for 24 days says nothing. */
@@ -145,6 +146,8 @@ void hv_tcp_mss_update(struct hv_tcp_conn *conn)
 		mss = conn->peer_mss;
 	if (conn->user_mss && conn->user_mss < mss)
 		mss = conn->user_mss;
+	mss = hv_tcp_path_mtu_limit(conn, (uint16_t)mss);
+	conn->path.known = (uint16_t)hv_ip_mtu(conn->tcp->ip, &conn->tuple.remote);
 	/* The MSS option does not count options; what we send does (RFC 6691 section 2). */
 	if (conn->timestamps)
 		mss -= HV_TCP_TIMESTAMP_BYTES;

@@ -6,6 +6,7 @@
 
 #include "tcp/tcp_congestion.h"
 #include "tcp/tcp_info.h"
+#include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_send.h"
 #include "tcp/tcp_spurious.h"
@@ -111,7 +112,7 @@ void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *opti
 		found = hv_tcp_rack_detect(conn);
 	if (conn->in_recovery && hv_seq_geq(conn->snd_una, conn->recover))
 		end_recovery(conn);
-	if (found && !conn->in_recovery && !conn->loss_recovery)
+	if (found && !hv_tcp_path_mtu_lost(conn) && !conn->in_recovery && !conn->loss_recovery)
 		enter_recovery(conn, delivery->bytes);
 	if (conn->in_recovery && delivery->bytes)
 		reduce(conn, delivery->bytes, acked && !found);
@@ -126,7 +127,7 @@ void hv_tcp_sack_reorder_fired(struct hv_tcp_conn *conn)
 {
 	if (!conn->flight || !hv_tcp_rack_detect(conn))
 		return;
-	if (!conn->in_recovery && !conn->loss_recovery) {
+	if (!hv_tcp_path_mtu_lost(conn) && !conn->in_recovery && !conn->loss_recovery) {
 		enter_recovery(conn, 0);
 		reduce(conn, 0, false);
 	}

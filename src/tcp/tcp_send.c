@@ -8,6 +8,7 @@
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
+#include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_scoreboard.h"
 #include "tcp/tcp_spurious.h"
@@ -203,6 +204,8 @@ static bool send_data(struct hv_tcp_conn *conn)
 	}
 	if (conn->snd_una == conn->snd_max && conn->send.used)
 		hv_tcp_congestion_resume(conn);
+	if (conn->send.used && hv_tcp_path_mtu_send(conn))
+		return true; /* a probe waits for room */
 	for (;;) {
 		uint8_t flags = HV_TCP_ACK;
 		int status;

@@ -112,7 +112,8 @@ static void take_back(struct hv_tcp_conn *conn, bool timeout, uint64_t rtt_ns)
 		if (conn->cwnd > most && !hv_tcp_congestion_is_off(conn))
 			conn->cwnd = most;
 		if (rtt_ns) { /* steps 7 and 8: so that it does not happen again */
-			hv_tcp_rtt_raise(conn, rtt_ns);
+			hv_tcp_rtt_raise(conn,
+					 rtt_ns < 2 * conn->rto_ns ? rtt_ns : 2 * conn->rto_ns);
 			conn->backoff = 0;
 		}
 	}
@@ -175,12 +176,20 @@ static void note_duplicate(struct hv_tcp_undo *undo, const struct hv_tcp_deliver
 	undo->pending -= size < undo->pending ? size : undo->pending;
 }
 
-/* How long what was late took, by its timestamp. */
-static uint64_t echo_rtt_ns(const struct hv_tcp_conn *conn,
-			    const struct hv_tcp_options *options)
+/*
+ * How long what was late took. When this ACK tells of a duplicate, the retransmission caused it: the data was in
+ * time, its ACKs were lost, and nothing can be known of the round trip. 0: that.
+ */
+static uint64_t late_rtt_ns(const struct hv_tcp_conn *conn,
+			    const struct hv_tcp_options *options,
+			    const struct hv_tcp_delivery *delivery)
 {
 	uint32_t elapsed_ms = hv_tcp_timestamp(conn) - options->ts_echo;
 
+	if (!conn->sack_ok || delivery->duplicate)
+		return 0;
+	if (!conn->timestamps || !options->has_timestamps)
+		return delivery->rtt_ns;
 	return elapsed_ms <= HV_TCP_RTO_MAX_NS / HV_TCP_MS ? elapsed_ms * HV_TCP_MS : 0;
 }
 
@@ -196,9 +205,9 @@ void hv_tcp_spurious_ack(struct hv_tcp_conn *conn, uint32_t acked,
 		note_duplicate(undo, delivery);
 	if (acked && conn->timestamps && options->has_timestamps &&
 	    hv_seq_lt(options->ts_echo, undo->stamp))
-		take_back(conn, undo->timeout, echo_rtt_ns(conn, options));
+		take_back(conn, undo->timeout, late_rtt_ns(conn, options, delivery));
 	else if (forward_ack(conn, undo, acked, delivery))
-		take_back(conn, true, delivery->rtt_ns);
+		take_back(conn, true, late_rtt_ns(conn, options, delivery));
 	else if (!undo->pending && !conn->in_recovery)
 		take_back(conn, undo->timeout, 0); /* as RFC 3708 section 3 */
 }

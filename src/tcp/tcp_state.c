@@ -25,6 +25,7 @@
 #include "tcp/tcp_listen.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
+#include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_timer.h"
 #include "tcp/tcp_timewait.h"
 
@@ -70,6 +71,7 @@ void hv_tcp_established(struct hv_tcp_conn *conn)
 		conn->rto_ns = 3 * HV_TCP_SECOND; /* RFC 6298 5.7 */
 	conn->timing = false;
 	hv_tcp_disarm(conn, HV_TCP_DEADLINE_RETRANSMIT);
+	hv_tcp_path_mtu_start(conn);
 	hv_tcp_mss_update(conn);
 	hv_tcp_congestion_start(conn, syn_lost);
 	hv_tcp_count_start(conn);

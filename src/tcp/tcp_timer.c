@@ -7,6 +7,7 @@
 #include "tcp/tcp_congestion.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
+#include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_rack.h"
 #include "tcp/tcp_sack.h"
 #include "tcp/tcp_send.h"
@@ -160,6 +161,7 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 	} else {
 		bool again = conn->retries > 1 || conn->in_recovery;
 
+		hv_tcp_path_mtu_timeout(conn);
 		hv_tcp_congestion_timed_out(conn, again);
 		hv_tcp_spurious_timeout(conn, again);
 		conn->recover = conn->snd_max;

@@ -35,6 +35,12 @@ uint32_t hv_ip_mtu(const struct hv_ip *ip, const struct hv_addr *dst)
 	return ip->mtu;
 }
 
+void hv_ip_mtu_note(struct hv_ip *ip, const struct hv_addr *dst, uint32_t mtu)
+{
+	(void)dst;
+	ip->mtu = mtu;
+}
+
 bool hv_ip_is_busy(const struct hv_ip *ip, const struct hv_addr *dst)
 {
 	(void)dst;
@@ -96,6 +102,7 @@ void host_init(struct host *host, struct test_env *env, unsigned number, bool v6
 		.send_buffer_bytes = 4 << 20,
 		.receive_buffer_bytes = 4 << 20,
 		.time_wait_ns = 60 * HV_TCP_SECOND,
+		.mtu_probing = 1,
 		.congestion = 1, /* NewReno: windows that can be told in one's head */
 	};
 	struct haven_env haven = test_env_haven(env);

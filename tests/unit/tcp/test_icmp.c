@@ -11,6 +11,7 @@ static void report(struct script *s, int error, bool hard, uint32_t seq)
 		.dst = s->peer,
 		.proto = IPPROTO_TCP,
 		.error = error,
+		.mtu = s->host.ip.mtu,
 		.hard = hard,
 		.transport = quoted,
 		.transport_len = 8,
