@@ -26,6 +26,7 @@
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_path_mtu.h"
+#include "tcp/tcp_receive.h"
 #include "tcp/tcp_timer.h"
 #include "tcp/tcp_timewait.h"
 
@@ -65,10 +66,14 @@ void hv_tcp_established(struct hv_tcp_conn *conn)
 	conn->backoff = 0;
 	conn->soft_error = 0;
 	conn->progress_ns = hv_tcp_now(conn);
-	if (conn->timing)
+	if (conn->timing) {
 		hv_tcp_rtt_sample(conn, hv_tcp_now(conn) - conn->rtt_start_ns);
-	else if (syn_lost)
+		/* RFC 8985 section 6.2 step 1: else a first flight whose head took long would hide what a
+		 * tail loss probe finds. */
+		conn->min_rtt_ns = hv_tcp_now(conn) - conn->rtt_start_ns;
+	} else if (syn_lost) {
 		conn->rto_ns = 3 * HV_TCP_SECOND; /* RFC 6298 5.7 */
+	}
 	conn->timing = false;
 	hv_tcp_disarm(conn, HV_TCP_DEADLINE_RETRANSMIT);
 	hv_tcp_path_mtu_start(conn);
@@ -112,6 +117,7 @@ void hv_tcp_fin_received(struct hv_tcp_conn *conn)
 	conn->rcv_nxt++;
 	conn->rcv_edge = hv_seq_max(conn->rcv_edge, conn->rcv_nxt);
 	conn->fin_received = true;
+	hv_tcp_reassembly_clear(conn); /* nothing comes after it, whatever the peer sent */
 	conn->ack_now = true;
 	hv_tcp_mark(conn);
 	hv_tcp_notify(conn, HAVEN_EVENT_READABLE | HAVEN_EVENT_PEER_CLOSED);
