@@ -73,6 +73,7 @@ static bool parse(int argc, char **argv, struct peer_options *options, uint64_t 
 					      {"mtu", required_argument, NULL, 'm'},
 					      {"sndbuf", required_argument, NULL, 'S'},
 					      {"rcvbuf", required_argument, NULL, 'R'},
+					      {"no-quick-acks", no_argument, NULL, 'Q'},
 					      {"congestion", required_argument, NULL, 'C'},
 					      {"pcap", required_argument, NULL, 'p'},
 					      {NULL, 0, NULL, 0}};
@@ -105,6 +106,9 @@ static bool parse(int argc, char **argv, struct peer_options *options, uint64_t 
 			break;
 		case 'C':
 			options->congestion = optarg;
+			break;
+		case 'Q':
+			options->no_quick_acks = true;
 			break;
 		case 'p':
 			options->pcap = optarg;

@@ -17,7 +17,8 @@ struct peer_options {
 	const char *congestion;		 /* NULL: the default */
 	int send_buffer, receive_buffer; /* 0: by themselves */
 	uint32_t mtu;
-	double seconds; /* the end sends for so long; 0: all it has */
+	bool no_quick_acks; /* haven only */
+	double seconds;	    /* the end sends for so long; 0: all it has */
 	const char *pcap;
 };
 

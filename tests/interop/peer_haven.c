@@ -111,6 +111,7 @@ static bool make_stack(struct end *end)
 		return fail(end, "TAP", -errno);
 	haven_stack_config_init(&config);
 	config.privileged_port_limit = 0;
+	config.tcp_no_quick_acks = end->options->no_quick_acks;
 	if (end->options->send_buffer)
 		config.send_buffer_bytes = (uint32_t)end->options->send_buffer;
 	if (end->options->receive_buffer)
