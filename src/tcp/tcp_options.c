@@ -152,9 +152,6 @@ void hv_tcp_mss_update(struct hv_tcp_conn *conn)
 	if (conn->timestamps)
 		mss -= HV_TCP_TIMESTAMP_BYTES;
 	conn->mss = (uint16_t)mss;
-	/* One segment may always go (RFC 5681 section 3.1: LW is one full-sized segment). */
-	if (conn->cwnd && conn->cwnd < mss)
-		conn->cwnd = mss;
 }
 
 bool hv_tcp_paws_reject(const struct hv_tcp_conn *conn, const struct hv_desc *d,

@@ -41,6 +41,12 @@ static uint32_t congestion_room(const struct hv_tcp_conn *conn)
 
 	if (hv_tcp_congestion_is_off(conn))
 		return HV_TCP_CWND_MAX;
+	/*
+	 * One segment may always go (RFC 5681 section 3.1: LW is one). cwnd and ssthresh may be from a time when
+	 * segments were smaller.
+	 */
+	if (window < conn->mss)
+		window = conn->mss;
 	/* Limited transmit, RFC 3042: new data for the first two duplicate ACKs. */
 	if (!conn->sack_ok && !conn->in_recovery && !conn->loss_recovery &&
 	    conn->dup_acks > 0 && conn->dup_acks < 3)

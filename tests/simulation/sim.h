@@ -211,7 +211,7 @@ struct sim {
 	bool anybody_vanished;
 	bool closing; /* all flows are over */
 	uint64_t steps;
-	uint64_t second_ns, steps_of_second, frames_before; /* since the last count of steps */
+	uint64_t second_ns, steps_of_second, packets_before; /* since the last count of steps */
 	uint64_t steps_here, bytes_here; /* since time or a byte moved; bytes then */
 	uint64_t progress_ns;
 	uint64_t bytes;	 /* that arrived and were right */
