@@ -66,7 +66,8 @@ HAVEN_API int haven_accept(struct haven_socket *socket, struct sockaddr *peer,
 			   socklen_t *length, struct haven_socket **out);
 
 /*
- * Connect. A stream returns -EINPROGRESS; HAVEN_EVENT_CONNECTED or _ERROR follows. A datagram
+ * Connect. A stream returns -EINPROGRESS; HAVEN_EVENT_CONNECTED or _ERROR follows; or 0 with TCP_FASTOPEN_CONNECT when
+ * the server is known: the SYN goes with the first data that is sent (RFC 7413). A datagram
  * socket returns 0 and from then on receives from that peer only.
  * Errors at once: -EADDRNOTAVAIL, -EAFNOSUPPORT, -EALREADY, -EISCONN, -EINVAL, -ENETUNREACH,
  * -EADDRINUSE (that 4-tuple is in use), -EMFILE (max_sockets_per_owner), -ENOMEM. Later (SO_ERROR): ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH.
@@ -75,7 +76,8 @@ HAVEN_API int haven_connect(struct haven_socket *socket, const struct sockaddr *
 			    socklen_t length);
 
 /*
- * Send and receive. flags: MSG_PEEK (receive), MSG_TRUNC (datagram: return the real length).
+ * Send and receive. flags: MSG_PEEK (receive), MSG_TRUNC (datagram: return the real length), MSG_FASTOPEN (sendto on a stream
+ * that is not connected: connect, and send in the SYN when the server is known; else -EINPROGRESS, and nothing was taken).
  * recv returns 0 at the end of a stream. Errors: -EAGAIN, -ENOTCONN, -EPIPE (after shutdown of this direction
  * or when the connection ended), -ECONNRESET, -ETIMEDOUT, -EMSGSIZE, -EDESTADDRREQ, -ENETUNREACH, -EHOSTUNREACH, -ENOBUFS, -ECONNREFUSED.
  */
@@ -101,7 +103,8 @@ HAVEN_API int haven_getpeername(struct haven_socket *socket, struct sockaddr *ad
  * Options. Level SOL_SOCKET: SO_REUSEADDR, SO_REUSEPORT (sockets of one stack share a port; a flow stays with
  * the socket that its two ends select), SO_KEEPALIVE, SO_LINGER, SO_RCVBUF, SO_SNDBUF,
  * SO_ERROR (read and clear), SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN. IPPROTO_TCP: TCP_NODELAY,
- * TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_QUICKACK, TCP_CORK; TCP_CONGESTION (a name:
+ * TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_QUICKACK, TCP_CORK, TCP_FASTOPEN (of a listener: how many connections may
+ * wait for their ACK with data from the SYN; 0: off), TCP_FASTOPEN_CONNECT; TCP_CONGESTION (a name:
  * "cubic", "reno" or "none", see haven_stack_config; -ENOENT: unknown), which accepted sockets have from their listener.
  * IPPROTO_IP/IPPROTO_IPV6: IP_TTL, IP_TOS, IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY; IP_BIND_ADDRESS_NO_PORT: bind to port
  * 0 takes the address only, and connect chooses a port that is new for its destination. SOL_HAVEN: below.

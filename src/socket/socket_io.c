@@ -12,6 +12,8 @@ static ssize_t send_to(struct haven_socket *socket, const struct iovec *iov, int
 
 	if (flags & MSG_OOB)
 		return -EOPNOTSUPP;
+	if (socket->stream && (flags & MSG_FASTOPEN) && address)
+		return hv_stream_send_open(socket, iov, count, flags, address, length);
 	if (socket->stream)
 		return address ? -EISCONN : hv_stream_send(socket, iov, count, flags);
 	if (!address)

@@ -36,6 +36,8 @@ static const struct option options[] = {
 	{IPPROTO_TCP, TCP_USER_TIMEOUT, 0, INT_MAX, 0, OPTION_STREAM},
 	/* In and out by name: congestion_set(), congestion_get(). */
 	{IPPROTO_TCP, TCP_CONGESTION, 0, 0, -1, OPTION_STREAM},
+	{IPPROTO_TCP, TCP_FASTOPEN, 0, INT_MAX, 0, OPTION_STREAM},
+	{IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0, 1, 0, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_QUICKACK, INT_MIN, INT_MAX, 1, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_SYNCNT, 1, 127, HV_TCP_RETRIES_SYN, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_LINGER2, INT_MIN, INT_MAX, 60, OPTION_STREAM},
@@ -115,15 +117,35 @@ static int stream_set(struct haven_socket *socket, int level, int option, int va
 {
 	struct hv_tcp_conn *conn = hv_stream_of(socket)->conn;
 
-	return conn ? hv_tcp_set_option(conn, level, option, value)
-		    : remember(socket, level, option, value);
+	int error;
+
+	if (conn)
+		return hv_tcp_set_option(conn, level, option, value);
+	error = remember(socket, level, option, value);
+	if (!error)
+		hv_stream_option_listener(socket);
+	return error;
+}
+
+void hv_stream_option_listener(struct haven_socket *socket)
+{
+	struct hv_tcp_listener *listener = hv_stream_of(socket)->listener;
+
+	for (const struct hv_socket_option *o = socket->options; listener && o; o = o->next) {
+		if (o->level == IPPROTO_TCP && o->option == TCP_FASTOPEN)
+			hv_tcp_listener_set_fast_open(listener, (uint32_t)o->value);
+	}
 }
 
 static int stream_get(const struct haven_socket *socket, const struct option *o, int *value)
 {
 	const struct hv_sockets *sockets = socket->sockets;
 
-	if (hv_stream_of(socket)->conn) {
+	/* Of the time before there was a connection. */
+	bool early = o->level == IPPROTO_TCP &&
+		     (o->option == TCP_FASTOPEN || o->option == TCP_FASTOPEN_CONNECT);
+
+	if (hv_stream_of(socket)->conn && !early) {
 		int error = hv_tcp_get_option(hv_stream_of(socket)->conn, o->level, o->option,
 					      value);
 

@@ -133,6 +133,9 @@ bool hv_info_option_get(const struct haven_socket *socket, int level, int option
 
 /* socket_stream.c */
 int hv_stream_connect(struct haven_socket *socket, const struct hv_addr *remote, uint16_t port);
+/* MSG_FASTOPEN: connect and send in one (RFC 7413). -EINPROGRESS: connecting, nothing was taken. */
+ssize_t hv_stream_send_open(struct haven_socket *socket, const struct iovec *iov, int count,
+			    int flags, const struct sockaddr *address, socklen_t length);
 ssize_t hv_stream_send(struct haven_socket *socket, const struct iovec *iov, int count,
 		       int flags);
 ssize_t hv_stream_receive(struct haven_socket *socket, const struct iovec *iov, int count,
@@ -157,6 +160,8 @@ unsigned hv_datagram_events(const struct haven_socket *socket);
 
 /* socket_options.c */
 /* Give a connection the options that were set on the socket. */
+/* Options that a listener has itself: after each change, and when it begins to listen. */
+void hv_stream_option_listener(struct haven_socket *socket);
 void hv_socket_options_apply(const struct haven_socket *socket, struct hv_tcp_conn *conn);
 void hv_socket_options_free(struct haven_socket *socket);
 

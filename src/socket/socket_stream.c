@@ -5,6 +5,7 @@
 #include "socket/socket_state.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 /* --- making connections -------------------------------------------------------------------- */
 
@@ -65,7 +66,8 @@ int hv_stream_connect(struct haven_socket *socket, const struct hv_addr *remote,
 	/* Bound to any address before, it holds only this one now; without memory it keeps both. */
 	hv_port_move(socket->sockets->ports, &stream->bind, &hv_tcp_tuple(conn)->local);
 	hv_stream_adopt(socket, conn);
-	return -EINPROGRESS;
+	/* With Fast Open and a cookie the SYN goes with the first data (as Linux). */
+	return hv_tcp_is_deferred(conn) ? 0 : -EINPROGRESS;
 }
 
 int haven_listen(struct haven_socket *socket, int backlog)
@@ -82,8 +84,11 @@ int haven_listen(struct haven_socket *socket, int backlog)
 	error = hv_socket_autobind(socket);
 	if (error < 0)
 		return error;
-	return hv_tcp_listen(socket->sockets->tcp, &stream->bind, backlog < 1 ? 1 : backlog,
-			     socket, &stream->listener);
+	error = hv_tcp_listen(socket->sockets->tcp, &stream->bind, backlog < 1 ? 1 : backlog,
+			      socket, &stream->listener);
+	if (!error)
+		hv_stream_option_listener(socket);
+	return error;
 }
 
 /* What a connection has from its listener. */
@@ -212,6 +217,21 @@ ssize_t hv_stream_send(struct haven_socket *socket, const struct iovec *iov, int
 		sent += (size_t)room;
 	}
 	return sent || !total ? (ssize_t)sent : -EAGAIN;
+}
+
+ssize_t hv_stream_send_open(struct haven_socket *socket, const struct iovec *iov, int count,
+			    int flags, const struct sockaddr *address, socklen_t length)
+{
+	int error = haven_connect(socket, address, length);
+
+	if (error < 0 && error != -EINPROGRESS)
+		return error;
+	if (error == -EINPROGRESS)
+		hv_tcp_set_option(hv_stream_of(socket)->conn, IPPROTO_TCP, TCP_FASTOPEN_CONNECT,
+				  1);
+	if (!hv_tcp_is_deferred(hv_stream_of(socket)->conn))
+		return -EINPROGRESS;
+	return hv_stream_send(socket, iov, count, flags);
 }
 
 /* Copy `size` bytes at most from slices into iov, from *offset of *iov on. Returns how many. */

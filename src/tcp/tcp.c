@@ -2,6 +2,7 @@
  * The room's beginning and end, and the lists that hv_tcp_flush() works through.
  */
 #include "tcp/tcp_conn.h"
+#include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_half_open.h"
 #include "tcp/tcp_request.h"
 #include "tcp/tcp_send.h"
@@ -40,6 +41,7 @@ void hv_tcp_finish(struct hv_tcp *tcp)
 		hv_tcp_time_wait_end(tcp, hv_container(tcp->time_wait.next,
 						       struct hv_tcp_time_wait, link));
 	hv_timer_cancel(&tcp->core->wheel, &tcp->time_wait_timer);
+	hv_tcp_fast_open_finish(tcp);
 }
 
 void hv_tcp_flush(struct hv_tcp *tcp)

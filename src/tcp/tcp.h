@@ -69,6 +69,7 @@ struct hv_tcp {
 	struct hv_timer half_open_timer;		  /* for the oldest of them */
 	uint32_t connection_count, half_open_count, time_wait_count, request_count;
 	uint64_t cookies_sent, cookies_good, cookies_bad; /* SYN cookies */
+	struct hv_tcp_fast_open_cache *fast_open;	  /* of servers; NULL: none yet */
 	uint64_t segments_in, segments_out, retransmits;
 	uint64_t challenge_window_ns; /* RFC 5961 section 7 */
 	uint32_t challenge_count;
@@ -91,6 +92,10 @@ int hv_tcp_listen(struct hv_tcp *tcp, struct hv_bind *bind, int backlog, void *o
 /* First established connection without owner, or NULL; the caller owns it. */
 struct hv_tcp_conn *hv_tcp_accept(struct hv_tcp_listener *listener);
 bool hv_tcp_can_accept(const struct hv_tcp_listener *listener);
+/* TCP_FASTOPEN: connections whose SYN brought data and that are not acknowledged yet, at most; 0: off. */
+void hv_tcp_listener_set_fast_open(struct hv_tcp_listener *listener, uint32_t most);
+/* The SYN of this connection waits for the first data (TCP_FASTOPEN_CONNECT, RFC 7413). */
+bool hv_tcp_is_deferred(const struct hv_tcp_conn *conn);
 /* Ends it and resets connections that nobody accepted. */
 void hv_tcp_listener_close(struct hv_tcp_listener *listener);
 struct hv_tcp_listener *hv_tcp_listener_of(struct hv_bind *bind);

@@ -4,6 +4,7 @@
 #include "tcp/tcp_conn.h"
 
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_isn.h"
 #include "tcp/tcp_listen.h"
 #include "tcp/tcp_options.h"
@@ -94,6 +95,7 @@ static void detach(struct hv_tcp_conn *conn)
 	hv_tcp_reassembly_clear(conn);
 	hv_tcp_sent_finish(conn);
 	hv_ring_finish(&conn->send, core);
+	hv_tcp_fast_open_end(conn, false);
 	conn->send_syn = false;
 	conn->ack_now = false;
 }

@@ -135,6 +135,7 @@ struct hv_tcp_conn {
 	struct hv_list queue;		  /* in its listener's ready, or in none */
 	struct hv_tcp_listener *listener; /* until it is accepted */
 	void *owner;
+	struct hv_tcp_fast_open *fast_open; /* tcp_fastopen.c; NULL: not in use, or done with */
 
 	uint8_t state;		  /* enum hv_tcp_state */
 	uint8_t hold;		  /* entries from outside under way; see "Life" */

@@ -10,6 +10,7 @@
  */
 #include "tcp/tcp_half_open.h"
 
+#include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_isn.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_request.h"
@@ -64,6 +65,7 @@ void hv_tcp_half_open_read(struct hv_tcp_half_open *half, struct hv_tcp_listener
 		.wscale_ok = options->has_window_scale,
 		.sack_ok = options->sack_permitted,
 		.timestamps = options->has_timestamps,
+		.fast_open = options->has_fast_open && listener->fast_open_max,
 	};
 	if (options->has_mss && !half->peer_mss)
 		half->peer_mss =
@@ -174,6 +176,7 @@ void hv_tcp_half_open_answer(const struct hv_tcp_half_open *half)
 		.sack_permitted = half->sack_ok,
 		.ts_echo = half->ts_recent,
 	};
+	uint8_t fast_open[HV_TCP_FASTOPEN_COOKIE];
 
 	if (half->wscale_ok)
 		options.window_scale =
@@ -182,6 +185,12 @@ void hv_tcp_half_open_answer(const struct hv_tcp_half_open *half)
 		options.ts_value = half->cookie
 					   ? hv_tcp_syn_cookie_stamp(timestamp_of(half), half)
 					   : timestamp_of(half);
+	if (half->fast_open && !half->cookie) {
+		hv_tcp_fast_open_cookie(tcp->core, &half->tuple, fast_open);
+		options.has_fast_open = true;
+		options.fast_open = fast_open;
+		options.fast_open_len = sizeof(fast_open);
+	}
 	bare.options = &options;
 	hv_tcp_send_bare(tcp, &bare);
 }

@@ -21,7 +21,8 @@ struct hv_tcp_half_open {
 	uint8_t peer_wscale;	/* with wscale_ok */
 	uint8_t retries;	/* of the SYN-ACK */
 	bool wscale_ok : 1, sack_ok : 1, timestamps : 1;
-	bool cookie : 1;   /* nothing is kept: iss and the timestamp say all */
+	bool cookie : 1;    /* nothing is kept: iss and the timestamp say all */
+	bool fast_open : 1; /* the SYN-ACK brings a Fast Open cookie */
 	bool verified : 1; /* the client has answered, or was known before: no forged address */
 };
 

@@ -3,6 +3,7 @@
  */
 #include "tcp/tcp_ack.h"
 #include "tcp/tcp_conn.h"
+#include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_half_open.h"
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_listen.h"
@@ -55,19 +56,21 @@ static void syn_sent_input(struct hv_tcp_conn *conn, struct hv_packet *packet)
 	conn->irs = d->seq;
 	conn->rcv_nxt = conn->ack_sent = d->seq + 1;
 	/* What our SYN offered counts from here. */
-	hv_tcp_window_field(conn);
+	hv_tcp_window_field(conn, true);
 	hv_tcp_options_agree(conn, &options);
 	conn->snd_wnd = conn->snd_wnd_max = d->window; /* not scaled in a SYN */
 	conn->snd_wl1 = d->seq;
 	conn->snd_wl2 = d->ack;
 	if (!ack) { /* simultaneous open */
 		conn->state = HV_TCP_SYN_RECEIVED;
+		hv_tcp_fast_open_crossed(conn);
 		conn->send_syn = true;
 		hv_tcp_mark(conn);
 		hv_packet_free(hv_tcp_core(conn), packet);
 		return;
 	}
 	hv_tcp_established(conn);
+	hv_tcp_fast_open_answered(conn, d, &options);
 	conn->ack_now = true;
 	d->seq++;
 	hv_tcp_receive_segment(conn, packet); /* data or FIN with it */
@@ -149,7 +152,7 @@ static bool complete_handshake(struct hv_tcp_conn *conn, struct hv_packet *packe
 		reset_unacceptable(conn, packet);
 		return false;
 	}
-	if (conn->listener && !hv_tcp_listener_has_room(conn->listener)) {
+	if (conn->listener && !conn->ready && !hv_tcp_listener_has_room(conn->listener)) {
 		/* Not complete for us: SYN-ACK goes out again, and the client repeats its data. */
 		drop(conn, packet, HV_DROP_TCP_LISTEN_OVERFLOW);
 		return false;

@@ -5,6 +5,7 @@
  */
 #include "tcp/tcp_listen.h"
 
+#include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_half_open.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_syn_cookie.h"
@@ -28,6 +29,7 @@ int hv_tcp_listen(struct hv_tcp *tcp, struct hv_bind *bind, int backlog, void *o
 	listener->backlog = backlog < 1 ? 1 : (uint32_t)backlog;
 	hv_list_init(&listener->half_open);
 	hv_list_init(&listener->ready);
+	hv_list_init(&listener->fast_open);
 	bind->transport = listener;
 	*out = listener;
 	return 0;
@@ -48,6 +50,9 @@ int hv_tcp_listen_input(struct hv_tcp_listener *listener, const struct hv_packet
 		return HV_DROP_TCP_LISTEN_OVERFLOW;
 	if (tcp->connection_count >= tcp->config.max_connections)
 		return HV_DROP_TCP_CONNECTION_LIMIT;
+	if (listener->fast_open_max && options->has_fast_open && !iss_floor &&
+	    hv_tcp_fast_open_accept(listener, packet, options))
+		return HV_DROP_COUNT;
 	hv_tcp_half_open_read(&half, listener, packet, options);
 	half.verified = iss_floor; /* it was connected a moment ago */
 	if (hv_tcp_half_open_has_room(&half)) {
@@ -123,6 +128,7 @@ void hv_tcp_listener_close(struct hv_tcp_listener *listener)
 
 	hv_tcp_half_open_reset_all(listener);
 	reset_all(&listener->ready);
+	hv_tcp_fast_open_forget(listener);
 	listener->bind->transport = NULL;
 	hv_free(core, listener, sizeof(*listener));
 }

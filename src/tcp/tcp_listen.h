@@ -13,7 +13,11 @@ struct hv_tcp_listener {
 	uint32_t half_open_count, ready_count;
 	uint64_t cookie_ns;	  /* when it last sent a SYN cookie; 0: never */
 	struct hv_list half_open; /* SYN-RECEIVED: struct hv_tcp_half_open */
-	struct hv_list ready;	  /* ESTABLISHED, waiting for accept; oldest first */
+	struct hv_list ready;	  /* waiting for accept; oldest first */
+	/* Fast Open: connections in SYN-RECEIVED, and those that a reset ended (tcp_fastopen.c). */
+	struct hv_list fast_open;
+	uint32_t fast_open_max, fast_open_count, fast_open_resets;
+	uint64_t fast_open_reset_ns;
 };
 
 /*

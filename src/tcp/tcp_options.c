@@ -4,6 +4,7 @@
  */
 #include "tcp/tcp_options.h"
 
+#include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_receive.h"
 
@@ -71,6 +72,7 @@ unsigned hv_tcp_options_syn(struct hv_tcp_conn *conn, bool is_answer, uint8_t *o
 		.ts_echo = is_answer ? conn->ts_recent : 0,
 	};
 
+	hv_tcp_fast_open_option(conn, &options);
 	return hv_wire_tcp_options_write(out, &options);
 }
 

@@ -172,6 +172,7 @@ static struct hv_packet *build(struct hv_tcp_conn *conn, uint32_t seq, uint32_t 
 		.flags = flags,
 	};
 	uint32_t copy = size <= COPY_BELOW ? size : 0;
+	uint32_t offset = seq + is_syn - hv_tcp_send_base(conn); /* of the data in the ring */
 	struct hv_packet *packet;
 	uint8_t *p;
 
@@ -182,18 +183,18 @@ static struct hv_packet *build(struct hv_tcp_conn *conn, uint32_t seq, uint32_t 
 			       HV_TCP_HEADER + header.options_len + copy);
 	if (!packet)
 		return NULL;
-	header.window = hv_tcp_window_field(conn);
+	header.window = hv_tcp_window_field(conn, is_syn);
 	p = hv_packet_append(packet, HV_TCP_HEADER + header.options_len);
 	hv_wire_tcp_write(p, &header);
 	memcpy(p + HV_TCP_HEADER, options, header.options_len);
 	if (copy) {
 		p = hv_packet_append(packet, copy);
-		hv_ring_copy(&conn->send, seq - hv_tcp_send_base(conn), p, copy);
+		hv_ring_copy(&conn->send, offset, p, copy);
 	} else if (size) {
 		struct iovec slices[2];
 		int count = 0;
 
-		hv_ring_slices(&conn->send, seq - hv_tcp_send_base(conn), size, slices, &count);
+		hv_ring_slices(&conn->send, offset, size, slices, &count);
 		for (int i = 0; i < count; i++)
 			hv_packet_add_slice(packet, slices[i].iov_base,
 					    (uint32_t)slices[i].iov_len);

@@ -24,14 +24,14 @@ bool hv_tcp_is_acceptable(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t
 	return hv_seq_lt(seq, conn->rcv_edge) && hv_seq_gt(seq + size, conn->rcv_nxt);
 }
 
-uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn)
+uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn, bool is_syn)
 {
 	uint32_t space = hv_tcp_receive_space(conn), half = hv_tcp_receive_most(conn) / 2;
 	uint32_t worth = conn->rcv_mss < half ? conn->rcv_mss : half;
 	uint32_t edge = conn->rcv_nxt + space, window, field;
 	uint8_t scale = conn->rcv_wscale;
 
-	if (hv_tcp_is_opening(conn)) {
+	if (is_syn) {
 		/* The field of a SYN is never scaled (RFC 7323 section 2.2). */
 		window = space > 65535 ? 65535 : space;
 		conn->rcv_edge = conn->rcv_nxt + window;

@@ -36,8 +36,8 @@ static inline bool hv_tcp_is_enough_to_read(const struct hv_tcp_conn *conn)
 bool hv_tcp_is_acceptable(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t size);
 /* Trim to the window and deliver, or keep for later. size excludes SYN and FIN. Consumes. */
 void hv_tcp_receive_segment(struct hv_tcp_conn *conn, struct hv_packet *packet);
-/* The window field of a segment that goes out now; moves rcv_edge. */
-uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn);
+/* The window field of a segment that goes out now, scaled unless it is a SYN; moves rcv_edge. */
+uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn, bool is_syn);
 /* In-order bytes: sink, then ring. Returns how many were taken. */
 uint32_t hv_tcp_deliver(struct hv_tcp_conn *conn, const uint8_t *data, uint32_t size);
 /* Offer that much buffer from now on; what was offered before is kept. */

@@ -68,6 +68,7 @@ int hv_tcp_request_new(struct hv_tcp *tcp, const struct hv_packet *packet,
 	request->window = d->window;
 	request->hop_limit = d->hop_limit;
 	request->options = *options;
+	request->options.has_fast_open = false; /* it points into the packet */
 	request->has_floor = iss_floor;
 	request->iss_floor = iss_floor ? *iss_floor : 0;
 	if (hv_port_insert(tcp->ports, &request->tuple) < 0) {
@@ -150,7 +151,7 @@ int hv_tcp_conn_open_passive(struct hv_tcp_conn *conn, const struct hv_tuple *tu
 	hv_tcp_options_agree(conn, syn->options);
 	if (syn->answered) {
 		conn->snd_nxt = conn->snd_max = conn->iss + 1;
-		hv_tcp_window_field(conn); /* what the SYN-ACK offered counts */
+		hv_tcp_window_field(conn, true); /* what the SYN-ACK offered counts */
 		return 0;
 	}
 	conn->send_syn = true;

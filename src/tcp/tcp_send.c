@@ -5,6 +5,7 @@
 #include "tcp/tcp_send.h"
 
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
@@ -115,8 +116,8 @@ static struct grant next_grant(const struct hv_tcp_conn *conn)
 	grant.size = size;
 	grant.window_closed = unsent > 0 && peer == 0;
 	/* Once it is acknowledged (FIN-WAIT-2), snd_nxt is behind the FIN, not before it. */
-	grant.fin = conn->send_ended && conn->state != HV_TCP_FIN_WAIT_2 &&
-		    conn->snd_nxt + size == end;
+	grant.fin = conn->send_ended && !hv_tcp_is_opening(conn) &&
+		    conn->state != HV_TCP_FIN_WAIT_2 && conn->snd_nxt + size == end;
 	return grant;
 }
 
@@ -149,7 +150,7 @@ static bool send_failed(struct hv_tcp_conn *conn, int status)
 static void send_syn(struct hv_tcp_conn *conn)
 {
 	bool answer = conn->state == HV_TCP_SYN_RECEIVED;
-	int status = hv_tcp_transmit(conn, conn->iss, 0,
+	int status = hv_tcp_transmit(conn, conn->iss, hv_tcp_fast_open_syn_data(conn),
 				     answer ? HV_TCP_SYN | HV_TCP_ACK : HV_TCP_SYN);
 
 	if (status == -EAGAIN) {
@@ -251,7 +252,8 @@ void hv_tcp_send_pending(struct hv_tcp_conn *conn)
 	if (hv_tcp_is_opening(conn)) {
 		if (conn->send_syn)
 			send_syn(conn);
-		return;
+		if (!hv_tcp_fast_open_may_send(conn))
+			return;
 	}
 	if (!send_data(conn))
 		return;

@@ -3,6 +3,7 @@
  * are Linux's: programs are written against it.
  */
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_timer.h"
@@ -237,6 +238,10 @@ static int set_tcp_level(struct hv_tcp_conn *conn, int option, int value)
 			return -ENOENT;
 		hv_tcp_congestion_set(conn, hv_tcp_congestion_at(value));
 		break;
+	case TCP_FASTOPEN_CONNECT:
+		return value ? hv_tcp_fast_open_connect(conn) : -EINVAL;
+	case TCP_FASTOPEN: /* of listeners */
+		return -EINVAL;
 	case TCP_KEEPIDLE:
 	case TCP_KEEPINTVL:
 	case TCP_KEEPCNT:

@@ -21,6 +21,7 @@
 
 #include "tcp/tcp_ack.h"
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_listen.h"
 #include "tcp/tcp_options.h"
@@ -83,7 +84,11 @@ void hv_tcp_established(struct hv_tcp_conn *conn)
 	hv_tcp_arm_keepalive(conn);
 	hv_tcp_notify(conn, HAVEN_EVENT_CONNECTED | HAVEN_EVENT_WRITABLE);
 	hv_tcp_mark(conn);
-	if (conn->listener)
+	if (conn->passive)
+		hv_tcp_fast_open_end(conn, false);
+	if (conn->snd_una != conn->snd_max) /* data went before the handshake was complete */
+		hv_tcp_arm_retransmit(conn);
+	if (conn->listener && !conn->ready)
 		hv_tcp_listener_ready(conn);
 }
 
@@ -164,6 +169,7 @@ void hv_tcp_reset_received(struct hv_tcp_conn *conn)
 	switch (conn->state) {
 	case HV_TCP_SYN_RECEIVED:
 		/* A listener's goes back to LISTEN: it just vanishes. */
+		hv_tcp_fast_open_end(conn, true);
 		hv_tcp_conn_end(conn, conn->passive ? ECONNRESET : ECONNREFUSED);
 		break;
 	case HV_TCP_CLOSING:

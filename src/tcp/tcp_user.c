@@ -3,6 +3,7 @@
  * 3.10.1 to 3.10.6).
  */
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_send.h"
@@ -60,6 +61,11 @@ void hv_tcp_set_owner(struct hv_tcp_conn *conn, void *owner)
 	conn->owner = owner;
 }
 
+bool hv_tcp_is_deferred(const struct hv_tcp_conn *conn)
+{
+	return hv_tcp_fast_open_is_deferred(conn);
+}
+
 /* Gone: no segment reaches it any more. */
 static bool is_over(const struct hv_tcp_conn *conn)
 {
@@ -115,7 +121,8 @@ unsigned hv_tcp_conn_events(const struct hv_tcp_conn *conn)
 
 	if (hv_tcp_is_enough_to_read(conn) || conn->fin_received || conn->receive_shut || over)
 		events |= HAVEN_EVENT_READABLE;
-	if (over || (conn->state != HV_TCP_SYN_SENT && !conn->send_ended && has_room(conn)))
+	if (over || ((conn->state != HV_TCP_SYN_SENT || hv_tcp_is_deferred(conn)) &&
+		     !conn->send_ended && has_room(conn)))
 		events |= HAVEN_EVENT_WRITABLE;
 	if (conn->error)
 		events |= HAVEN_EVENT_ERROR;
@@ -209,7 +216,8 @@ ssize_t hv_tcp_send_reserve(struct hv_tcp_conn *conn, size_t wanted, struct iove
 	if (conn->send_ended || is_over(conn))
 		return -EPIPE;
 	most = notsent_room(conn);
-	if (conn->state == HV_TCP_SYN_SENT || !hv_ring_space(&conn->send) || !most) {
+	if ((conn->state == HV_TCP_SYN_SENT && !hv_tcp_is_deferred(conn)) ||
+	    !hv_ring_space(&conn->send) || !most) {
 		conn->want_write = true;
 		return 0;
 	}
@@ -227,8 +235,10 @@ void hv_tcp_send_commit(struct hv_tcp_conn *conn, size_t size, bool more)
 		return;
 	conn->more = conn->no_push = more;
 	hv_ring_commit(&conn->send, (uint32_t)size);
-	if (size)
+	if (size) {
 		conn->all_sent = false;
+		hv_tcp_fast_open_go(conn);
+	}
 	if (!(hv_tcp_conn_events(conn) & HAVEN_EVENT_WRITABLE))
 		conn->want_write = true;
 	if (conn->send.memory && !conn->send.used &&

@@ -14,6 +14,7 @@ enum {
 	OPTION_SACK_PERMITTED = 4,
 	OPTION_SACK = 5,
 	OPTION_TIMESTAMPS = 8,
+	OPTION_FAST_OPEN = 34,
 };
 enum { MAX_OPTIONS = 40, MAX_WINDOW_SCALE = 14, MAX_SACK_BLOCKS = 4 };
 
@@ -101,6 +102,15 @@ static void parse_option(const uint8_t *p, unsigned length, struct hv_tcp_option
 			out->ts_echo = hv_get32(p + 6);
 		}
 		break;
+	case OPTION_FAST_OPEN:
+		/* RFC 7413 section 2: nothing, or 4 to 16 bytes, an even number of them. */
+		if (length == 2 || (length >= 2 + HV_TCP_FAST_OPEN_MIN &&
+				    length <= 2 + HV_TCP_FAST_OPEN_MAX && length % 2 == 0)) {
+			out->has_fast_open = true;
+			out->fast_open_len = (uint8_t)(length - 2);
+			out->fast_open = p + 2;
+		}
+		break;
 	default:
 		break;
 	}
@@ -156,6 +166,19 @@ static uint8_t *write_sack(uint8_t *p, unsigned room, const struct hv_tcp_option
 	return p;
 }
 
+static uint8_t *write_fast_open(uint8_t *p, const struct hv_tcp_options *options)
+{
+	unsigned size = 2u + options->fast_open_len;
+
+	for (unsigned padding = -size % 4; padding > 0; padding--)
+		*p++ = OPTION_NOP;
+	*p++ = OPTION_FAST_OPEN;
+	*p++ = (uint8_t)size;
+	if (options->fast_open_len)
+		memcpy(p, options->fast_open, options->fast_open_len);
+	return p + options->fast_open_len;
+}
+
 unsigned hv_wire_tcp_options_write(uint8_t *out, const struct hv_tcp_options *options)
 {
 	uint8_t *p = out;
@@ -180,6 +203,8 @@ unsigned hv_wire_tcp_options_write(uint8_t *out, const struct hv_tcp_options *op
 		*p++ = 3;
 		*p++ = options->window_scale;
 	}
+	if (options->has_fast_open)
+		p = write_fast_open(p, options);
 	p = write_sack(p, MAX_OPTIONS - (unsigned)(p - out), options);
 	return (unsigned)(p - out);
 }

@@ -17,6 +17,7 @@ enum {
 	HV_TCP_CWR = 0x80,
 };
 enum { HV_TCP_HEADER = 20, HV_TCP_HEADER_MAX = 60 };
+enum { HV_TCP_FAST_OPEN_MIN = 4, HV_TCP_FAST_OPEN_MAX = 16 }; /* bytes of a cookie */
 
 /*
  * Check the header at d.l4 (d.payload_len: bytes of the segment) and fill the transport part of the descriptor:
@@ -34,10 +35,14 @@ struct hv_tcp_options {
 	uint32_t ts_value, ts_echo;
 	uint8_t sack_count; /* blocks of [left, right) */
 	uint32_t sack[4][2];
+	/* Fast Open (RFC 7413 section 2). 0 bytes: a request for a cookie. In the segment's own memory. */
+	bool has_fast_open;
+	uint8_t fast_open_len;
+	const uint8_t *fast_open;
 };
 void hv_wire_tcp_options_parse(const uint8_t *options, unsigned size,
 			       struct hv_tcp_options *out);
-/* Write options, padded with NOP to a multiple of 4; order as Linux sends them (mss, sackOK, TS, nop, wscale). Returns the bytes, at most 40. */
+/* Write options, padded with NOP to a multiple of 4; order as Linux sends them (mss, sackOK, TS, nop, wscale, Fast Open). Returns the bytes, at most 40. */
 unsigned hv_wire_tcp_options_write(uint8_t *out, const struct hv_tcp_options *options);
 
 struct hv_tcp_header {

@@ -341,6 +341,9 @@ void script_expect(struct script *s, const char *file, int line, uint8_t flags, 
 	s->host_port = d->src_port;
 	memset(&s->got, 0, sizeof(s->got));
 	hv_wire_tcp_options_parse(d->options, d->options_len, &s->got);
+	if (s->got.fast_open_len)
+		memcpy(s->got_fast_open, s->got.fast_open, s->got.fast_open_len);
+	s->got.fast_open = NULL; /* it goes with the packet */
 	if (s->got.has_timestamps)
 		s->ts_echo = s->got.ts_value;
 	s->got_window = d->window;

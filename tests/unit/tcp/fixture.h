@@ -68,6 +68,7 @@ struct script {
 	struct hv_tcp_options syn;  /* what the peer's SYN offers */
 	struct hv_tcp_options extra; /* what its other segments carry besides timestamps */
 	struct hv_tcp_options got;   /* options of the last segment that came out */
+	uint8_t got_fast_open[16];   /* its cookie */
 	uint16_t got_window;
 	bool got_pushed; /* PSH of that segment; script_out() does not look at it */
 	uint8_t got_payload[70000];

@@ -25,6 +25,32 @@ static void syn_options_are_in_the_usual_order(void **state)
 	assert_memory_equal(out, expected, sizeof(expected));
 }
 
+/* Fast Open: nothing, or 4 to 16 bytes, an even number of them (RFC 7413 section 2). */
+static void fast_open_cookies(void **state)
+{
+	(void)state;
+	for (uint8_t size = 0; size <= 18; size++) {
+		bool good = size == 0 || (size >= 4 && size <= 16 && size % 2 == 0);
+		uint8_t bytes[20] = {34, (uint8_t)(2 + size), 1, 2, 3}, again[40];
+		struct hv_tcp_options out, options = {.has_mss = true, .has_timestamps = true};
+
+		hv_wire_tcp_options_parse(bytes, 2u + size, &out);
+		assert_int_equal(out.has_fast_open, good);
+		if (!good)
+			continue;
+		assert_int_equal(out.fast_open_len, size);
+		assert_ptr_equal(out.fast_open, bytes + 2);
+		options.has_window_scale = options.has_fast_open = true;
+		options.fast_open_len = size;
+		options.fast_open = bytes + 2;
+		assert_int_equal(hv_wire_tcp_options_write(again, &options),
+				 20 + (2 + size + 3) / 4 * 4);
+		hv_wire_tcp_options_parse(again, 20 + (2u + size + 3) / 4 * 4, &out);
+		assert_int_equal(out.fast_open_len, size);
+		assert_memory_equal(out.fast_open, bytes + 2, size);
+	}
+}
+
 static void random_options(struct test_random *random, struct hv_tcp_options *options)
 {
 	memset(options, 0, sizeof(*options));
@@ -133,6 +159,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(syn_options_are_in_the_usual_order),
+		cmocka_unit_test(fast_open_cookies),
 		cmocka_unit_test(what_is_written_is_read_back),
 		cmocka_unit_test(malformed_lists_end_silently),
 		cmocka_unit_test(unknown_options_are_passed_over),
