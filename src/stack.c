@@ -32,6 +32,7 @@ void haven_stack_config_init(struct haven_stack_config *config)
 		.send_buffer_bytes = 4 << 20,
 		.receive_buffer_bytes = 4 << 20,
 		.time_wait_ns = UINT64_C(60) * 1000000000,
+		.ecn = 2,
 		.congestion_control = "cubic",
 		.mtu_probing = 1,
 		.hop_limit = 64,
@@ -47,8 +48,8 @@ static bool buffer_ok(uint32_t bytes)
 static bool config_ok(const struct haven_stack_config *c)
 {
 	return c->env.alloc && c->env.free && c->env.random && c->max_sockets && c->max_links &&
-	       c->max_links <= HV_IP_MAX_LINKS && c->max_neighbours && c->ephemeral_first &&
-	       c->ephemeral_first <= c->ephemeral_last && c->hop_limit &&
+	       c->max_links <= HV_IP_MAX_LINKS && c->ecn <= 3 && c->max_neighbours &&
+	       c->ephemeral_first && c->ephemeral_first <= c->ephemeral_last && c->hop_limit &&
 	       buffer_ok(c->send_buffer_bytes) && buffer_ok(c->receive_buffer_bytes) &&
 	       c->mtu_probing <= 2 && c->congestion_control &&
 	       hv_tcp_congestion_number(c->congestion_control) >= 0;
@@ -131,6 +132,7 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 		.time_wait_ns = c->time_wait_ns,
 		.mtu_probing = c->mtu_probing,
 		.congestion = hv_tcp_congestion_number(c->congestion_control),
+		.ecn = c->ecn,
 		.no_quick_acks = c->tcp_no_quick_acks,
 	};
 	int error = hv_core_init(core, &c->env);

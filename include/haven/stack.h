@@ -99,6 +99,12 @@ struct haven_stack_config {
 	 * "none": only the peer's window and the buffers hold back, which is for private paths. Read at creation.
 	 */
 	const char *congestion_control;
+	/*
+	 * Explicit congestion notification (RFC 3168), numbered as Linux does. 0: never. 1: asked for by connect, and agreed to.
+	 * 2 (default): agreed to when a client asks. 3: as 1, and retransmissions, FIN, SYN-ACK and window probes are ECN-capable,
+	 * too (RFC 8311): where routers mark rather than drop.
+	 */
+	uint8_t ecn;
 	/* Delay ACKs from the first segment on. Else the first 16 of a connection are acknowledged at once, so that the
 	 * peer's slow start is not held up (as Linux; TCP_QUICKACK asks for it again). */
 	bool tcp_no_quick_acks;

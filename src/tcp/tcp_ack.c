@@ -5,6 +5,7 @@
 #include "tcp/tcp_ack.h"
 
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_ecn.h"
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_path_mtu.h"
@@ -121,8 +122,11 @@ bool hv_tcp_window_update(struct hv_tcp_conn *conn, const struct hv_desc *d)
 /* RFC 6582 section 3.2, step 2. */
 static void enter_recovery(struct hv_tcp_conn *conn)
 {
-	hv_tcp_congestion_reduce(conn, hv_tcp_flight(conn));
-	hv_tcp_spurious_recovery(conn);
+	if (!conn->ecn_reducing) { /* else it was done in this round trip: RFC 3168 section 6.1.2 */
+		hv_tcp_congestion_reduce(conn, hv_tcp_flight(conn));
+		hv_tcp_spurious_recovery(conn);
+	}
+	conn->ecn_reducing = false;
 	conn->in_recovery = true;
 	conn->recover = conn->snd_max;
 	hv_tcp_retransmit(conn);
@@ -240,6 +244,7 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	hv_tcp_spurious_ack(conn, acked, options, &delivery);
 	if (!conn->in_recovery && hv_seq_geq(ack, conn->recover)) {
 		conn->loss_recovery = false;
+		conn->ecn_reducing = false;
 		conn->recover = ack; /* never half a sequence space behind */
 		conn->rack_round = hv_seq_max(conn->rack_round, ack);
 	}
@@ -302,6 +307,7 @@ enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct h
 		old_ack(conn, options);
 		return HV_TCP_ACK_OK; /* the data with it may be new */
 	}
+	hv_tcp_ecn_ack(conn, d);
 	window_changed = hv_tcp_window_update(conn, d);
 	if (d->ack != conn->snd_una) {
 		new_ack(conn, d->ack, options);

@@ -149,6 +149,7 @@ void hv_tcp_congestion_reduce(struct hv_tcp_conn *conn, uint32_t flight)
 	conn->prior_ssthresh = conn->ssthresh;
 	conn->ssthresh = conn->congestion->after_loss(conn, flight);
 	conn->cwnd_acked = 0;
+	conn->ecn_cwr_due = conn->ecn_ok; /* RFC 3168 section 6.1.2: whatever the reason */
 }
 
 void hv_tcp_congestion_timed_out(struct hv_tcp_conn *conn, bool again)
@@ -158,6 +159,7 @@ void hv_tcp_congestion_timed_out(struct hv_tcp_conn *conn, bool again)
 		if (conn->congestion->timed_out)
 			conn->congestion->timed_out(conn);
 	}
+	conn->ecn_reducing = false;
 	conn->cwnd = hv_tcp_congestion_is_off(conn) ? HV_TCP_CWND_MAX : conn->mss;
 	conn->cwnd_acked = 0;
 }

@@ -179,7 +179,15 @@ struct hv_tcp_conn {
 	bool send_fixed : 1;	/* SO_SNDBUF was set: no tuning */
 	bool receive_fixed : 1; /* SO_RCVBUF was set: no tuning */
 	bool all_sent : 1;	/* HAVEN_EVENT_SENT holds */
-	uint8_t waits_for : 2;	/* enum hv_tcp_wait */
+	/* RFC 3168: tcp_ecn.c. */
+	bool ecn_asked : 1; /* our last SYN did */
+	bool ecn_ok : 1;    /* agreed upon */
+	bool ecn_seen : 1;  /* something came with an ECN codepoint */
+	bool ecn_echo : 1;  /* CE came: ECE goes with every ACK until CWR comes */
+	bool ecn_told : 1;  /* the ACK at hand has ECE */
+	bool ecn_reducing : 1; /* the window shrinks because of that, until `recover` is acknowledged */
+	bool ecn_cwr_due : 1;  /* the window shrank: CWR goes with the next new data */
+	uint8_t waits_for : 2; /* enum hv_tcp_wait */
 
 	uint16_t linger_s;
 	int16_t linger2_s; /* TCP_LINGER2; negative: an orphan does not wait in FIN-WAIT-2 */

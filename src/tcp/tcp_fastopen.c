@@ -128,7 +128,10 @@ static struct hv_tcp_conn *open_now(const struct hv_tcp_half_open *half,
 {
 	const struct hv_desc *d = &packet->d;
 	struct hv_tcp *tcp = half->listener->tcp;
-	struct hv_tcp_syn syn = {.irs = d->seq, .window = d->window, .options = options};
+	struct hv_tcp_syn syn = {.irs = d->seq,
+				 .window = d->window,
+				 .options = options,
+				 .ecn = half->ecn};
 	uint32_t size = d->payload_len;
 	struct hv_tcp_conn *conn;
 	int error;

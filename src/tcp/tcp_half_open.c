@@ -10,6 +10,7 @@
  */
 #include "tcp/tcp_half_open.h"
 
+#include "tcp/tcp_ecn.h"
 #include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_isn.h"
 #include "tcp/tcp_output.h"
@@ -65,6 +66,7 @@ void hv_tcp_half_open_read(struct hv_tcp_half_open *half, struct hv_tcp_listener
 		.wscale_ok = options->has_window_scale,
 		.sack_ok = options->sack_permitted,
 		.timestamps = options->has_timestamps,
+		.ecn = hv_tcp_ecn_accepts(listener->tcp, d),
 		.fast_open = options->has_fast_open && listener->fast_open_max,
 	};
 	if (options->has_mss && !half->peer_mss)
@@ -167,7 +169,8 @@ static struct hv_tcp_bare bare_of(const struct hv_tcp_half_open *half, uint8_t f
 void hv_tcp_half_open_answer(const struct hv_tcp_half_open *half)
 {
 	struct hv_tcp *tcp = half->listener->tcp;
-	struct hv_tcp_bare bare = bare_of(half, HV_TCP_SYN | HV_TCP_ACK);
+	struct hv_tcp_bare bare =
+		bare_of(half, HV_TCP_SYN | HV_TCP_ACK | (half->ecn ? HV_TCP_ECE : 0));
 	struct hv_tcp_options options = {
 		.has_mss = true,
 		.mss = hv_tcp_mss_offer(tcp, &half->tuple.remote),
@@ -185,6 +188,8 @@ void hv_tcp_half_open_answer(const struct hv_tcp_half_open *half)
 		options.ts_value = half->cookie
 					   ? hv_tcp_syn_cookie_stamp(timestamp_of(half), half)
 					   : timestamp_of(half);
+	if (half->ecn && tcp->config.ecn == HV_TCP_ECN_MORE)
+		bare.traffic_class |= HV_ECN_ECT_0; /* RFC 5562 */
 	if (half->fast_open && !half->cookie) {
 		hv_tcp_fast_open_cookie(tcp->core, &half->tuple, fast_open);
 		options.has_fast_open = true;
@@ -309,8 +314,10 @@ static int check_segment(struct hv_tcp_half_open *half, const struct hv_desc *d)
 		return HV_DROP_TCP_WINDOW;
 	}
 	if ((d->tcp_flags & HV_TCP_SYN) && d->seq == half->irs) {
-		if (!(d->tcp_flags & HV_TCP_ACK)) /* our SYN-ACK was lost */
+		if (!(d->tcp_flags & HV_TCP_ACK)) { /* our SYN-ACK was lost */
+			half->ecn &= hv_tcp_ecn_accepts(half->listener->tcp, d);
 			hv_tcp_half_open_answer(half);
+		}
 		return HV_DROP_TCP_DUPLICATE;
 	}
 	if (!is_acceptable(half, d)) {
@@ -365,6 +372,7 @@ struct hv_tcp_conn *hv_tcp_half_open_establish(struct hv_tcp_half_open *half, in
 		.options = &options,
 		.answered = true,
 		.iss = half->iss,
+		.ecn = half->ecn,
 		.replaces = half->cookie ? NULL : &half->tuple,
 	};
 	struct hv_tcp_conn *conn;

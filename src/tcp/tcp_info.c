@@ -132,6 +132,8 @@ static uint8_t recovery_state(const struct hv_tcp_conn *conn)
 		return HV_TCP_INFO_LOSS;
 	if (conn->in_recovery)
 		return HV_TCP_INFO_RECOVERY;
+	if (conn->ecn_reducing)
+		return HV_TCP_INFO_CWR;
 	return conn->sacked_bytes || conn->dup_acks ? HV_TCP_INFO_DISORDER : HV_TCP_INFO_OPEN;
 }
 
@@ -146,6 +148,10 @@ static uint8_t options_of(const struct hv_tcp_conn *conn)
 		options |= HV_TCP_INFO_SACK;
 	if (conn->wscale_ok)
 		options |= HV_TCP_INFO_WSCALE;
+	if (conn->ecn_ok)
+		options |= HV_TCP_INFO_ECN;
+	if (conn->ecn_seen)
+		options |= HV_TCP_INFO_ECN_SEEN;
 	return options;
 }
 

@@ -93,7 +93,10 @@ void hv_tcp_count_out(struct hv_tcp_conn *conn, uint32_t size, uint32_t segments
 /* So many bytes are newly known to have arrived. */
 static inline void hv_tcp_count_delivered(struct hv_tcp_conn *conn, uint32_t bytes)
 {
-	conn->count.delivered += hv_tcp_segments(conn, bytes);
+	uint32_t segments = hv_tcp_segments(conn, bytes);
+
+	conn->count.delivered += segments;
+	conn->count.delivered_ce += conn->ecn_told ? segments : 0;
 }
 /* After each attempt to send, and each ACK: whom does the sender wait for from here on? */
 void hv_tcp_count_wait(struct hv_tcp_conn *conn);

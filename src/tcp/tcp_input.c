@@ -3,6 +3,7 @@
  */
 #include "tcp/tcp_ack.h"
 #include "tcp/tcp_conn.h"
+#include "tcp/tcp_ecn.h"
 #include "tcp/tcp_fastopen.h"
 #include "tcp/tcp_half_open.h"
 #include "tcp/tcp_info.h"
@@ -58,6 +59,7 @@ static void syn_sent_input(struct hv_tcp_conn *conn, struct hv_packet *packet)
 	/* What our SYN offered counts from here. */
 	hv_tcp_window_field(conn, true);
 	hv_tcp_options_agree(conn, &options);
+	hv_tcp_ecn_answered(conn, d);
 	conn->snd_wnd = conn->snd_wnd_max = d->window; /* not scaled in a SYN */
 	conn->snd_wl1 = d->seq;
 	conn->snd_wl2 = d->ack;

@@ -4,6 +4,7 @@
  */
 #include "tcp/tcp_output.h"
 
+#include "tcp/tcp_ecn.h"
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_receive.h"
@@ -49,6 +50,7 @@ void hv_tcp_send_bare(struct hv_tcp *tcp, const struct hv_tcp_bare *bare)
 		.src = *bare->src,
 		.dst = *bare->dst,
 		.proto = IPPROTO_TCP,
+		.traffic_class = bare->traffic_class,
 		.dont_fragment = true,
 	};
 
@@ -222,13 +224,15 @@ static bool is_pushed(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t siz
 int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8_t flags)
 {
 	uint8_t push = is_pushed(conn, seq, size) ? HV_TCP_PSH : 0;
-	struct hv_packet *packet = build(conn, seq, size, flags | push);
+	uint8_t all_flags = flags | push | hv_tcp_ecn_flags(conn, seq, size, flags);
+	struct hv_packet *packet = build(conn, seq, size, all_flags);
 	struct hv_ip_tx tx = {
 		.src = conn->tuple.local,
 		.dst = conn->tuple.remote,
 		.proto = IPPROTO_TCP,
 		.hop_limit = conn->hop_limit,
-		.traffic_class = conn->traffic_class,
+		.traffic_class =
+			conn->traffic_class | hv_tcp_ecn_codepoint(conn, seq, size, flags),
 		.dont_fragment = true, /* RFC 1191: path MTU discovery */
 	};
 	bool recorded = conn->sack_ok && !(flags & HV_TCP_SYN) && (size || flags & HV_TCP_FIN);
@@ -247,6 +251,7 @@ int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8
 	if (status < 0)
 		hv_tcp_soft_error(conn, -status); /* as if it had been lost on the way */
 	note_sent(conn, seq, size, flags);
+	hv_tcp_ecn_sent(conn, all_flags);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "tcp/tcp_receive.h"
 
+#include "tcp/tcp_ecn.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_state.h"
 #include "tcp/tcp_timer.h"
@@ -204,6 +205,8 @@ void hv_tcp_receive_segment(struct hv_tcp_conn *conn, struct hv_packet *packet)
 		hv_tcp_mark(conn);
 	}
 	estimate_segment(conn, packet);
+	if (packet->d.payload_len)
+		hv_tcp_ecn_data(conn, &packet->d);
 	if (seq == conn->rcv_nxt) {
 		receive_in_order(conn, packet, data, size, fin);
 		return;

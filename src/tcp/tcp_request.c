@@ -5,6 +5,7 @@
  */
 #include "tcp/tcp_request.h"
 
+#include "tcp/tcp_ecn.h"
 #include "tcp/tcp_isn.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_receive.h"
@@ -70,6 +71,7 @@ int hv_tcp_request_new(struct hv_tcp *tcp, const struct hv_packet *packet,
 	request->options = *options;
 	request->options.has_fast_open = false; /* it points into the packet */
 	request->has_floor = iss_floor;
+	request->ecn = hv_tcp_ecn_accepts(tcp, d);
 	request->iss_floor = iss_floor ? *iss_floor : 0;
 	if (hv_port_insert(tcp->ports, &request->tuple) < 0) {
 		hv_free(tcp->core, request, sizeof(*request));
@@ -143,6 +145,7 @@ int hv_tcp_conn_open_passive(struct hv_tcp_conn *conn, const struct hv_tuple *tu
 			*syn->iss_floor + 65536 + hv_random_below(conn->tcp->core, 65536));
 	conn->state = HV_TCP_SYN_RECEIVED;
 	conn->passive = true;
+	conn->ecn_ok = syn->ecn;
 	conn->irs = syn->irs;
 	conn->rcv_nxt = conn->rcv_edge = conn->ack_sent = syn->irs + 1;
 	conn->snd_wnd = conn->snd_wnd_max = syn->window; /* not scaled in a SYN */
@@ -181,6 +184,7 @@ int hv_tcp_request_accept(struct haven_request *request, void *owner, struct hv_
 		.window = held.window,
 		.options = &held.options,
 		.iss_floor = held.has_floor ? &held.iss_floor : NULL,
+		.ecn = held.ecn,
 	};
 	int error = 0;
 

@@ -17,6 +17,7 @@ struct haven_request {
 	uint16_t window;
 	uint8_t hop_limit;
 	bool has_floor;
+	bool ecn; /* the client asked for ECN, and we agree */
 	struct hv_tcp_options options;
 };
 
@@ -39,6 +40,7 @@ struct hv_tcp_syn {
 	uint16_t window;
 	const struct hv_tcp_options *options;
 	const uint32_t *iss_floor; /* may be NULL */
+	bool ecn;		   /* agreed upon */
 	bool answered;		   /* a SYN-ACK with iss went out already */
 	uint32_t iss;
 	struct hv_tuple *replaces; /* in the table, with the same ends: leaves it; NULL: none */

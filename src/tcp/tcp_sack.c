@@ -11,19 +11,33 @@
 #include "tcp/tcp_send.h"
 #include "tcp/tcp_spurious.h"
 
-/* RFC 9937 section 6.1. */
-static void enter_recovery(struct hv_tcp_conn *conn, uint32_t delivered)
+/* RFC 9937 section 6.1: the counters of the reduction. */
+static void start_reduction(struct hv_tcp_conn *conn, uint32_t delivered)
 {
-	uint32_t outstanding = conn->snd_nxt - conn->snd_una;
-
-	conn->recover = conn->snd_max;
 	/* What was SACKed by earlier ACKs is not delivered during recovery. */
-	conn->flight->recover_bytes = outstanding - conn->sacked_bytes + delivered;
-	hv_tcp_congestion_reduce(conn, outstanding);
-	conn->in_recovery = true;
-	hv_tcp_spurious_recovery(conn);
+	conn->flight->recover_bytes =
+		conn->snd_nxt - conn->snd_una - conn->sacked_bytes + delivered;
 	conn->flight->prr_delivered = 0;
 	conn->flight->prr_out = 0;
+}
+
+void hv_tcp_sack_reduce(struct hv_tcp_conn *conn)
+{
+	start_reduction(conn, 0);
+}
+
+static void enter_recovery(struct hv_tcp_conn *conn, uint32_t delivered)
+{
+	conn->recover = conn->snd_max;
+	start_reduction(conn, delivered);
+	if (conn->ecn_reducing) { /* of this round trip; once is enough (RFC 3168 section 6.1.2) */
+		conn->ecn_reducing = false;
+		conn->in_recovery = true;
+		return;
+	}
+	hv_tcp_congestion_reduce(conn, conn->snd_nxt - conn->snd_una);
+	conn->in_recovery = true;
+	hv_tcp_spurious_recovery(conn);
 }
 
 /* RFC 9937 section 6.2. safe: more was acknowledged, and no further loss showed. */
@@ -112,11 +126,15 @@ void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *opti
 		found = hv_tcp_rack_detect(conn);
 	if (conn->in_recovery && hv_seq_geq(conn->snd_una, conn->recover))
 		end_recovery(conn);
+	if (conn->ecn_reducing && hv_seq_geq(conn->snd_una, conn->recover)) {
+		conn->ecn_reducing = false;
+		conn->cwnd = conn->ssthresh;
+	}
 	if (found && !hv_tcp_path_mtu_lost(conn) && !conn->in_recovery && !conn->loss_recovery)
 		enter_recovery(conn, delivery->bytes);
-	if (conn->in_recovery && delivery->bytes)
+	if ((conn->in_recovery || conn->ecn_reducing) && delivery->bytes)
 		reduce(conn, delivery->bytes, acked && !found);
-	else if (!conn->in_recovery && (acked || conn->reordering))
+	else if (!conn->in_recovery && !conn->ecn_reducing && (acked || conn->reordering))
 		/* What earlier ACKs SACKed is not news; where packets are reordered, SACKs count by themselves. */
 		hv_tcp_congestion_acked(conn, delivery->bytes);
 	if (delivery->bytes || found)

@@ -94,6 +94,8 @@ static struct grant next_grant(const struct hv_tcp_conn *conn)
 	uint32_t size = unsent, most = packet_payload_max(conn), part;
 	struct grant grant = {0};
 
+	if (conn->ecn_cwr_due)
+		most = conn->mss; /* CWR goes once, on a segment of its own: who cuts large ones may copy it */
 	grant.cwnd_limited = unsent > congestion && congestion <= peer;
 	size = size > peer ? peer : size;
 	size = size > congestion ? congestion : size;

@@ -14,10 +14,10 @@
  * Options are kept in the low bits of our timestamp, when the client sends timestamps (as Linux
  * does), and are lost when it does not:
  *
- *	 31                6  5      4     3    0
- *	+--------------------+---+------+--------+
- *	| clock, ms          | 0 | SACK | wscale |	wscale 15: none
- *	+--------------------+---+------+--------+
+ *	 31                6   5      4     3    0
+ *	+--------------------+-----+------+--------+
+ *	| clock, ms          | ECN | SACK | wscale |	wscale 15: none
+ *	+--------------------+-----+------+--------+
  *
  * They need no secret: who forges them spoils only his own connection.
  */
@@ -31,6 +31,7 @@ enum {
 	STAMP_BITS = 6,
 	STAMP_WSCALE = 15,
 	STAMP_SACK = 1 << 4,
+	STAMP_ECN = 1 << 5,
 	HASH_MASK = ~15,
 };
 
@@ -98,7 +99,7 @@ void hv_tcp_syn_cookie_make(struct hv_tcp_half_open *half)
 	half->iss = cookie_of(tcp->core, &half->tuple, half->irs, minute_of(tcp->core),
 			      index_of(mss));
 	if (!half->timestamps)
-		half->wscale_ok = half->sack_ok = false;
+		half->wscale_ok = half->sack_ok = half->ecn = false;
 	half->listener->cookie_ns = tcp->core->now_ns ? tcp->core->now_ns : 1;
 	tcp->cookies_sent++;
 }
@@ -110,6 +111,8 @@ uint32_t hv_tcp_syn_cookie_stamp(uint32_t now_ms, const struct hv_tcp_half_open 
 
 	if (half->sack_ok)
 		bits |= STAMP_SACK;
+	if (half->ecn)
+		bits |= STAMP_ECN;
 	stamp = (now_ms & ~mask) | bits;
 	/* Never ahead of our clock: what follows must not look older (RFC 7323 section 5). */
 	return (now_ms & mask) < bits ? stamp - (1 << STAMP_BITS) : stamp;
@@ -140,6 +143,8 @@ static void read_stamp(struct hv_tcp_half_open *half, const struct hv_tcp_option
 	half->ts_recent = options->ts_value;
 	half->sack_ok = half->timestamps && (options->ts_echo & STAMP_SACK);
 	half->wscale_ok = half->timestamps && wscale != STAMP_WSCALE;
+	half->ecn = half->timestamps && (options->ts_echo & STAMP_ECN) &&
+		    half->listener->tcp->config.ecn;
 	half->peer_wscale = (uint8_t)wscale;
 }
 

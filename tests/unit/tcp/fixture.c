@@ -25,6 +25,7 @@ int hv_ip_output(struct hv_ip *ip, const struct hv_ip_tx *tx, struct hv_packet *
 	packet->d.src = tx->src;
 	packet->d.dst = tx->dst;
 	packet->d.proto = IPPROTO_TCP;
+	packet->d.traffic_class = tx->traffic_class;
 	hv_packet_queue_push(&ip->sent, packet);
 	return 0;
 }
@@ -321,6 +322,7 @@ void script_in(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, cons
 	packet->d.l4 = packet->data;
 	packet->d.payload_len = packet->len;
 	packet->d.hop_limit = 64;
+	packet->d.traffic_class = s->traffic_class;
 	packet->csum = HV_CSUM_VALID;
 	hv_tcp_input(&s->host.tcp, packet);
 	if (!s->no_flush)
@@ -347,6 +349,7 @@ void script_expect(struct script *s, const char *file, int line, uint8_t flags, 
 	if (s->got.has_timestamps)
 		s->ts_echo = s->got.ts_value;
 	s->got_window = d->window;
+	s->got_traffic_class = d->traffic_class;
 	s->got_size = d->payload_len;
 	memcpy(s->got_payload, d->payload, d->payload_len);
 	s->got_pushed = d->tcp_flags & HV_TCP_PSH;
