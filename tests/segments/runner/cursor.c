@@ -102,6 +102,7 @@ static bool read_factor(struct seg_cursor *c, int64_t *out)
 	int64_t value = 0;
 	int base = 10, digits = 0;
 
+	*out = 0;
 	seg_blanks(c);
 	if (c->at[0] == '0' && c->at[1] == 'x') {
 		base = 16;
@@ -131,7 +132,7 @@ static bool read_factor(struct seg_cursor *c, int64_t *out)
 
 static bool read_product(struct seg_cursor *c, int64_t *out)
 {
-	int64_t factor;
+	int64_t factor = 0;
 
 	if (!read_factor(c, out))
 		return false;
@@ -146,7 +147,7 @@ static bool read_product(struct seg_cursor *c, int64_t *out)
 
 bool seg_number(struct seg_cursor *c, int64_t *out)
 {
-	int64_t part;
+	int64_t part = 0;
 
 	if (!read_product(c, out))
 		return false;

@@ -125,8 +125,9 @@ static bool run_folder(const char *path, struct totals *totals)
 	while ((entry = readdir(folder))) {
 		char *full;
 
-		/* include/ has no scripts but parts of them */
-		if (entry->d_name[0] == '.' || strcmp(entry->d_name, "include") == 0)
+		/* Parts of scripts, and those that must fail. */
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, "include") == 0 ||
+		    strcmp(entry->d_name, "refused") == 0)
 			continue;
 		if (asprintf(&full, "%s/%s", path, entry->d_name) < 0)
 			abort();
@@ -134,7 +135,8 @@ static bool run_folder(const char *path, struct totals *totals)
 		free(full);
 	}
 	closedir(folder);
-	qsort(names.list, names.count, sizeof(*names.list), by_name);
+	if (names.count)
+		qsort(names.list, names.count, sizeof(*names.list), by_name);
 	for (size_t i = 0; i < names.count; i++) {
 		struct stat status;
 
