@@ -59,7 +59,8 @@ struct haven_forwarder {
 	void (*tcp)(void *user, struct haven_request *request,
 		    const struct haven_endpoint *source,
 		    const struct haven_endpoint *destination);
-	/* The client gave up (RST) or the request timed out: the request is invalid after this. */
+	/* The client gave up (RST), the request timed out, or it was a second old and had to make way for a new one at the
+	 * limit (max_requests): the request is invalid after this. */
 	void (*tcp_cancelled)(void *user, struct haven_request *request);
 	void (*udp)(void *user, const struct haven_datagram *datagram);
 	void (*echo)(void *user, const struct haven_echo *echo);

@@ -72,8 +72,9 @@ struct haven_stack_config {
 	 * answered with SYN cookies (RFC 4987), which keep nothing. 0: cookies always.
 	 */
 	uint32_t max_half_open;
-	uint32_t max_time_wait;	       /* connections in TIME-WAIT; oldest is ended early */
-	uint32_t max_requests;	       /* forwarder requests waiting for an answer */
+	uint32_t max_time_wait; /* connections in TIME-WAIT; oldest is ended early */
+	uint32_t
+		max_requests; /* forwarder requests waiting for an answer; one that is a second old makes way */
 	uint32_t max_neighbours;       /* ARP and NDP entries */
 	uint32_t max_reassembly_bytes; /* fragments waiting for the rest */
 	uint32_t max_links;	       /* at most 16 */

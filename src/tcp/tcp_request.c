@@ -46,6 +46,29 @@ static void request_fire(struct hv_timer *timer)
 	cancel(hv_container(timer, struct haven_request, timer));
 }
 
+/*
+ * At the limit the oldest one makes way if it has waited for a second: what has not answered by then is most likely
+ * silent. So a client that asks many silent hosts at once (a port scan, a flood) locks itself out for a second at most, and not
+ * for the three minutes that a request may wait; and the other side sees no more than max_requests new
+ * attempts a second. Returns whether there is room.
+ */
+static bool make_room(struct hv_tcp *tcp)
+{
+	struct haven_request *oldest;
+
+	if (tcp->request_count < tcp->config.max_requests)
+		return true;
+	if (hv_list_is_empty(&tcp->requests))
+		return false;
+	oldest = hv_container(tcp->requests.next, struct haven_request, link);
+	if (oldest->timer.deadline_ns - HV_TCP_REQUEST_NS + HV_TCP_REQUEST_KEPT_NS >
+	    tcp->core->now_ns)
+		return false;
+	tcp->core->drops[HV_DROP_TCP_REQUEST_LIMIT]++; /* its SYN was in vain */
+	cancel(oldest);
+	return true;
+}
+
 int hv_tcp_request_new(struct hv_tcp *tcp, const struct hv_packet *packet,
 		       const struct hv_tcp_options *options, const uint32_t *iss_floor)
 {
@@ -53,7 +76,7 @@ int hv_tcp_request_new(struct hv_tcp *tcp, const struct hv_packet *packet,
 	struct haven_endpoint source, destination;
 	struct haven_request *request;
 
-	if (tcp->request_count >= tcp->config.max_requests)
+	if (!make_room(tcp))
 		return HV_DROP_TCP_REQUEST_LIMIT;
 	request = hv_zalloc(tcp->core, sizeof(*request));
 	if (!request)

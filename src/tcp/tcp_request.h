@@ -9,7 +9,7 @@
 struct haven_request {
 	struct hv_tuple tuple;
 	struct hv_tcp *tcp;
-	struct hv_list link;   /* tcp->requests */
+	struct hv_list link;   /* tcp->requests, oldest first */
 	struct hv_timer timer; /* 3 minutes */
 	void *user;
 	uint32_t irs;
@@ -22,6 +22,8 @@ struct haven_request {
 };
 
 #define HV_TCP_REQUEST_NS (180 * HV_TCP_SECOND)
+#define HV_TCP_REQUEST_KEPT_NS \
+	(1 * HV_TCP_SECOND) /* at the limit, even if others want its place */
 
 /* A SYN that no listener wants. Calls the forwarder. Returns HV_DROP_COUNT, or why it was dropped; the
  * packet is not consumed. */

@@ -205,6 +205,48 @@ static void test_stray_ack(void **state)
 	assert_int_equal(f.cancelled, 0);
 }
 
+static void on_any_cancelled(void *user, struct haven_request *request)
+{
+	struct forwarder *f = user;
+
+	f->cancelled++;
+	if (f->request == request)
+		f->request = NULL;
+}
+
+/* A second after a flood of SYNs to silent hosts the limit is free for others: the oldest makes way. */
+static void test_oldest_makes_way(void **state)
+{
+	struct script *s = *state;
+	struct forwarder f;
+	struct haven_request *newest;
+
+	begin(s, &f);
+	f.callbacks.tcp_cancelled = on_any_cancelled;
+	s->host.tcp.config.max_requests = 3;
+	for (unsigned i = 0; i < 100; i++) {
+		s->peer_port++;
+		script_in(s, FLAGS_S, 0, 0, NULL, 0);
+	}
+	assert_int_equal(f.asked, 3);
+	script_wait_ms(s, 1000);
+	s->peer_port++;
+	script_in(s, FLAGS_S, 0, 0, NULL, 0);
+	assert_int_equal(f.asked, 4);
+	assert_int_equal(f.cancelled, 1);
+	assert_int_equal(s->host.tcp.request_count, 3);
+	newest = f.request;
+	for (unsigned i = 0; i < 100; i++) { /* two more make way, and this one does not */
+		s->peer_port++;
+		script_in(s, FLAGS_S, 0, 0, NULL, 0);
+	}
+	assert_int_equal(f.asked, 6);
+	assert_int_equal(f.cancelled, 3);
+	assert_int_equal(hv_tcp_request_accept(newest, &s->host, &s->conn), 0);
+	hv_tcp_flush(&s->host.tcp);
+	script_skip(s);
+}
+
 static void test_limits(void **state)
 {
 	struct script *s = *state;
@@ -218,6 +260,10 @@ static void test_limits(void **state)
 	}
 	assert_int_equal(f.asked, 2);
 	assert_int_equal(script_drops(s, HV_DROP_TCP_REQUEST_LIMIT), 2);
+	script_wait_ms(s, 900);
+	script_in(s, FLAGS_S, 0, 0, NULL, 0);
+	assert_int_equal(f.asked, 2);
+	assert_int_equal(script_drops(s, HV_DROP_TCP_REQUEST_LIMIT), 3);
 	s->host.tcp.config.max_connections = 0;
 	s->host_iss = 0;
 	assert_int_equal(hv_tcp_request_accept(f.request, NULL, &s->conn), -EMFILE);
@@ -265,6 +311,7 @@ int main(void)
 		SCRIPT_TEST(test_new_syn),
 		SCRIPT_TEST(test_stray_ack),
 		SCRIPT_TEST(test_limits),
+		SCRIPT_TEST(test_oldest_makes_way),
 		SCRIPT_TEST(test_listener_first),
 		SCRIPT_TEST(test_tuple_state),
 	};
