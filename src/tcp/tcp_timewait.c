@@ -8,7 +8,7 @@
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_receive.h"
 
-#define ANSWER_INTERVAL_NS (100 * HV_TCP_MS) /* one ACK in that time: no war of ACKs */
+#define ANSWER_INTERVAL_NS (500 * HV_TCP_MS) /* one ACK in that time: no war of ACKs */
 #define YIELD_AGE_NS	   HV_TCP_SECOND     /* the timestamp clock has moved on for sure */
 
 static struct hv_tcp_time_wait *oldest(struct hv_tcp *tcp)
@@ -94,7 +94,8 @@ void hv_tcp_time_wait_yield(struct hv_tcp *tcp, const struct hv_tuple *tuple)
 		hv_tcp_time_wait_end(tcp, wait);
 }
 
-static void answer(struct hv_tcp *tcp, struct hv_tcp_time_wait *wait)
+/* The last ACK again. What took sequence space waits for it; all else may be the answer to an answer of ours. */
+static void answer(struct hv_tcp *tcp, struct hv_tcp_time_wait *wait, bool wanted)
 {
 	struct hv_tcp_options options = {
 		.has_timestamps = true,
@@ -113,13 +114,17 @@ static void answer(struct hv_tcp *tcp, struct hv_tcp_time_wait *wait)
 		.options = wait->timestamps ? &options : NULL,
 	};
 
-	if (wait->challenge_ns && tcp->core->now_ns - wait->challenge_ns < ANSWER_INTERVAL_NS)
+	if (!wanted && wait->challenge_ns &&
+	    tcp->core->now_ns - wait->challenge_ns < ANSWER_INTERVAL_NS)
 		return;
 	wait->challenge_ns = tcp->core->now_ns;
 	hv_tcp_send_bare(tcp, &bare);
 }
 
-/* RFC 6191 section 2; without timestamps the sequence number decides (RFC 1122 section 4.2.2.13). */
+/*
+ * RFC 6191 section 2. Timestamps decide where both connections have them. Where only the new one does, PAWS throws away all that is
+ * left of the old one. Else the sequence number decides (RFC 1122 section 4.2.2.13).
+ */
 static bool may_replace(const struct hv_tcp_time_wait *wait, const struct hv_desc *d)
 {
 	struct hv_tcp_options options;
@@ -129,6 +134,8 @@ static bool may_replace(const struct hv_tcp_time_wait *wait, const struct hv_des
 	hv_tcp_options_read(d, &options);
 	if (wait->timestamps && options.has_timestamps && options.ts_value != wait->ts_recent)
 		return hv_seq_gt(options.ts_value, wait->ts_recent);
+	if (!wait->timestamps && options.has_timestamps)
+		return true;
 	return hv_seq_gt(d->seq, wait->rcv_nxt);
 }
 
@@ -146,7 +153,9 @@ bool hv_tcp_time_wait_input(struct hv_tcp *tcp, struct hv_tcp_time_wait *wait,
 		return false; /* RFC 1337: a reset must not assassinate TIME-WAIT */
 	if (d->tcp_flags & (HV_TCP_SYN | HV_TCP_FIN) || d->payload_len ||
 	    d->seq != wait->rcv_nxt) {
-		answer(tcp, wait);
+		answer(tcp, wait,
+		       !(d->tcp_flags & HV_TCP_SYN) &&
+			       (d->payload_len || d->tcp_flags & HV_TCP_FIN));
 		if (d->tcp_flags & HV_TCP_FIN)
 			restart(tcp, wait); /* RFC 9293 section 3.10.7.4, eighth check */
 	}

@@ -312,6 +312,64 @@ static void test_time_wait_reuse_by_timestamp(void **state)
 	assert_int_equal(s->host.tcp.time_wait_count, 0);
 }
 
+/* RFC 6191 section 2, case by case: what the old and the new connection use, the SYN's timestamp and sequence. */
+static void test_time_wait_reuse_cases(void **state)
+{
+	static const struct {
+		bool old_timestamps, new_timestamps;
+		int32_t timestamp, sequence; /* beyond the last that was seen */
+		bool honoured;
+	} cases[] = {
+		{true, true, 1, -1000, true},	 {true, true, 0, 1000, true},
+		{true, true, 0, -1000, false},	 {true, true, -1, 1000, false},
+		{true, false, 0, 1000, true},	 {true, false, 0, -1000, false},
+		{false, true, 0, -1000, true},	 {false, false, 0, 1000, true},
+		{false, false, 0, -1000, false},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < TEST_COUNT(cases); i++) {
+		struct script *s;
+
+		assert_int_equal(script_setup((void **)&s), 0);
+		s->timestamps = cases[i].old_timestamps;
+		make_time_wait(s);
+		s->timestamps = cases[i].new_timestamps;
+		s->ts_value += (uint32_t)cases[i].timestamp;
+		script_in(s, FLAGS_S, 2 + (uint32_t)cases[i].sequence, 0, NULL, 0);
+		assert_int_equal(s->host.tcp.half_open_count, cases[i].honoured);
+		assert_int_equal(s->host.tcp.time_wait_count, !cases[i].honoured);
+		script_skip(s);
+		assert_int_equal(script_teardown((void **)&s), 0);
+	}
+}
+
+/* RFC 1337: neither resets nor old segments end TIME-WAIT; and nobody is answered for ever. */
+static void test_time_wait_assassination(void **state)
+{
+	struct script *s = *state;
+	unsigned answers = 0;
+
+	make_time_wait(s);
+	script_in(s, FLAGS_A, 1, 1, NULL, 1); /* an old duplicate: figure 1 of RFC 1337 */
+	script_out(s, FLAGS_A, 2, 2, 0);
+	script_in(s, FLAGS_R, 2, 0, NULL, 0); /* its answer, from who knows nothing of it */
+	script_in(s, FLAGS_RA, 2, 2, NULL, 0);
+	script_quiet(s);
+	assert_int_equal(s->host.tcp.time_wait_count, 1);
+	script_in(s, FLAGS_FA, 1, 2, NULL, 0); /* each FIN waits for its ACK */
+	script_out(s, FLAGS_A, 2, 2, 0);
+	script_in(s, FLAGS_FA, 1, 2, NULL, 0);
+	script_out(s, FLAGS_A, 2, 2, 0);
+	for (unsigned i = 0; i < 100; i++) { /* ACKs to which we are the one who is wrong */
+		script_wait_ms(s, 20);
+		script_in(s, FLAGS_A, 100000, 2, NULL, 0);
+		answers += script_skip(s);
+	}
+	assert_in_range(answers, 3, 4);
+	assert_int_equal(s->host.tcp.time_wait_count, 1);
+}
+
 static void test_time_wait_limit(void **state)
 {
 	struct script *s = *state;
@@ -356,6 +414,8 @@ int main(void)
 		SCRIPT_TEST(test_time_wait_answers),
 		SCRIPT_TEST(test_time_wait_reuse),
 		SCRIPT_TEST(test_time_wait_reuse_by_timestamp),
+		SCRIPT_TEST(test_time_wait_reuse_cases),
+		SCRIPT_TEST(test_time_wait_assassination),
 		SCRIPT_TEST(test_time_wait_limit),
 	};
 
