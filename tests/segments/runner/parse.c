@@ -200,6 +200,15 @@ void seg_parse(struct seg_world *world, const uint8_t *bytes, size_t size,
 		seen->fault = "a packet of another protocol";
 }
 
+/* A cookie is for an address, so all flows have it (RFC 7413 section 4.1.2). */
+static void keep_cookie(struct seg_world *world, const struct seg_option *option)
+{
+	for (unsigned i = 0; i < SEG_FLOWS; i++) {
+		world->flows[i].cookie_size = option->size;
+		memcpy(world->flows[i].cookie, option->bytes, option->size);
+	}
+}
+
 void seg_observe(struct seg_world *world, const uint8_t *bytes, size_t size)
 {
 	struct seg_seen seen;
@@ -226,8 +235,7 @@ void seg_observe(struct seg_world *world, const uint8_t *bytes, size_t size)
 			flow->ts_known = true;
 			flow->ts_last = value;
 		} else if (option->kind == SEG_OPTION_FASTOPEN && option->size) {
-			flow->cookie_size = option->size;
-			memcpy(flow->cookie, option->bytes, option->size);
+			keep_cookie(world, option);
 		}
 	}
 }

@@ -14,6 +14,8 @@ void seg_config_init(struct seg_config *config)
 		.max_time_wait = -1,
 		.max_requests = -1,
 		.max_half_open = -1,
+		.ecn = -1,
+		.mtu_probing = -1,
 		.seed = 1,
 		.peer_iss = 0xfffffff0, /* so that every script crosses zero */
 		.port = 80,
@@ -49,6 +51,8 @@ bool seg_read_config(struct seg_cursor *c, struct seg_config *config)
 		{"max-time-wait", &config->max_time_wait},
 		{"max-requests", &config->max_requests},
 		{"max-half-open", &config->max_half_open},
+		{"ecn", &config->ecn},
+		{"mtu-probing", &config->mtu_probing},
 		{"seed", &config->seed},
 		{"peer-iss", &config->peer_iss},
 		{"port", &config->port},

@@ -151,6 +151,10 @@ static void configure(struct haven_stack_config *stack, struct seg_world *world)
 		stack->max_requests = (uint32_t)config->max_requests;
 	if (config->max_half_open >= 0)
 		stack->max_half_open = (uint32_t)config->max_half_open;
+	if (config->ecn >= 0)
+		stack->ecn = (uint8_t)config->ecn;
+	if (config->mtu_probing >= 0)
+		stack->mtu_probing = (uint8_t)config->mtu_probing;
 	if (config->congestion[0])
 		stack->congestion_control = config->congestion;
 	stack->tcp_no_quick_acks = config->no_quick_acks;
