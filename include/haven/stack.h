@@ -100,6 +100,7 @@ struct haven_stack_config {
 	 * "none": only the peer's window and the buffers hold back, which is for private paths. Read at creation.
 	 */
 	const char *congestion_control;
+	bool no_pacing; /* what the windows allow goes at once: for exact tests, or where something below paces */
 	/*
 	 * Explicit congestion notification (RFC 3168), numbered as Linux does. 0: never. 1: asked for by connect, and agreed to.
 	 * 2 (default): agreed to when a client asks. 3: as 1, and retransmissions, FIN, SYN-ACK and window probes are ECN-capable,

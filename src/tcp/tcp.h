@@ -40,6 +40,7 @@ struct hv_tcp_config {
 	uint64_t time_wait_ns;
 	int congestion; /* of new connections: hv_tcp_congestion_number(); 0 is CUBIC */
 	uint8_t ecn;	/* enum hv_tcp_ecn_mode */
+	bool no_pacing;
 	bool no_quick_acks; /* the first segments of a connection meet delayed ACKs like all others */
 	uint8_t mtu_probing; /* RFC 4821: 0 never, 1 after a black hole, 2 always */
 };

@@ -175,11 +175,14 @@ static void recovery_ack(struct hv_tcp_conn *conn, uint32_t acked)
 		conn->cwnd = conn->mss;
 }
 
-/* The send buffer grows with the congestion window: twice as much keeps the pipe full. */
+/*
+ * The send buffer grows with the congestion window. Twice as much keeps the pipe full while a hole is repaired, and the owner
+ * is told of room when a third is free.
+ */
 static void tune_send(struct hv_tcp_conn *conn)
 {
 	uint32_t most = conn->tcp->config.send_buffer_bytes;
-	uint32_t wanted = conn->cwnd > most / 2 ? most : conn->cwnd * 2;
+	uint32_t wanted = conn->cwnd > most / 3 ? most : conn->cwnd * 3;
 
 	if (!conn->send_fixed && wanted > conn->send.limit)
 		conn->send.limit = wanted;

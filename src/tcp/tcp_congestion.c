@@ -97,7 +97,7 @@ void hv_tcp_congestion_set(struct hv_tcp_conn *conn, const struct hv_tcp_congest
  * Whether the window is the limit: then ACKs prove that the path carries it (RFC 7661 section 4.3). In slow start
  * half of it in flight is proof enough, as it doubles in a round trip.
  */
-static bool is_limited(const struct hv_tcp_conn *conn)
+bool hv_tcp_congestion_is_limit(const struct hv_tcp_conn *conn)
 {
 	if (conn->cwnd_limited)
 		return true;
@@ -110,7 +110,8 @@ void hv_tcp_congestion_acked(struct hv_tcp_conn *conn, uint32_t bytes)
 		conn->cwnd = conn->ssthresh = HV_TCP_CWND_MAX;
 		return;
 	}
-	if (conn->cwnd < HV_TCP_CWND_MAX && (is_limited(conn) || conn->loss_recovery))
+	if (conn->cwnd < HV_TCP_CWND_MAX &&
+	    (hv_tcp_congestion_is_limit(conn) || conn->loss_recovery))
 		conn->congestion->acked(conn, bytes);
 }
 
@@ -215,11 +216,11 @@ void hv_tcp_congestion_resume(struct hv_tcp_conn *conn)
 static void application_limited(struct hv_tcp_conn *conn)
 {
 	uint32_t used = initial_window(conn);
+	bool waits = conn->want_write || hv_seq_gt(hv_tcp_send_end(conn), conn->snd_nxt);
 
 	if (conn->usage_max > used)
 		used = conn->usage_max;
-	if (!conn->want_write && !conn->in_recovery && !conn->loss_recovery &&
-	    used < conn->cwnd) {
+	if (!waits && !conn->in_recovery && !conn->loss_recovery && used < conn->cwnd) {
 		remember_window(conn);
 		conn->cwnd = conn->cwnd / 2 + used / 2;
 	}
@@ -243,7 +244,7 @@ void hv_tcp_congestion_sent(struct hv_tcp_conn *conn, bool limited)
 	}
 	if (flight > conn->usage_max)
 		conn->usage_max = flight;
-	if (is_limited(conn)) {
+	if (hv_tcp_congestion_is_limit(conn)) {
 		conn->usage_max = 0;
 		conn->usage_ms = now_ms(conn);
 	} else if ((uint64_t)(now_ms(conn) - conn->usage_ms) * HV_TCP_MS >= conn->rto_ns) {

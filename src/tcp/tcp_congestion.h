@@ -50,6 +50,9 @@ void hv_tcp_congestion_resume(struct hv_tcp_conn *conn);
 /* A flush is over. limited: the congestion window, nothing else, held something back. */
 void hv_tcp_congestion_sent(struct hv_tcp_conn *conn, bool limited);
 
+/* Whether the window was in full use in this round trip. */
+bool hv_tcp_congestion_is_limit(const struct hv_tcp_conn *conn);
+
 /* For algorithms: growth of slow start, up to ssthresh; returns what is left of bytes. */
 uint32_t hv_tcp_slow_start(struct hv_tcp_conn *conn, uint32_t bytes);
 

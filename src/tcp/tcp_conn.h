@@ -65,6 +65,7 @@ enum hv_tcp_deadline {
 	HV_TCP_DEADLINE_KEEPALIVE,   /* RFC 9293 section 3.8.4 */
 	HV_TCP_DEADLINE_CLOSE,	     /* FIN-WAIT-2 without owner */
 	HV_TCP_DEADLINE_TRIM,	     /* empty rings lose their memory */
+	HV_TCP_DEADLINE_PACE,	     /* what pacing held back may go */
 	HV_TCP_DEADLINE_COUNT
 };
 
@@ -187,6 +188,7 @@ struct hv_tcp_conn {
 	bool ecn_told : 1;  /* the ACK at hand has ECE */
 	bool ecn_reducing : 1; /* the window shrinks because of that, until `recover` is acknowledged */
 	bool ecn_cwr_due : 1;  /* the window shrank: CWR goes with the next new data */
+	bool pace_waited : 1;  /* pacing held back in the last flush */
 	uint8_t waits_for : 2; /* enum hv_tcp_wait */
 
 	uint16_t linger_s;
@@ -249,6 +251,7 @@ struct hv_tcp_conn {
 	uint32_t usage_round, usage_max;
 	uint32_t usage_end; /* snd_nxt when the round trip began */
 	uint32_t usage_ms;  /* when the window was last full, or judged */
+	uint64_t pace_ns;   /* tcp_pacing.c */
 
 	/* Loss recovery with SACK: tcp_scoreboard.c, RFC 8985, RFC 9937. */
 	struct hv_tcp_flight *flight; /* what is under way; NULL when nothing was for a while */

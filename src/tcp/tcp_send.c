@@ -9,6 +9,7 @@
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
+#include "tcp/tcp_pacing.h"
 #include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_scoreboard.h"
@@ -23,6 +24,7 @@ struct grant {
 	bool fin;
 	bool window_closed; /* the peer's window, nothing else, is in the way */
 	bool cwnd_limited;  /* the congestion window is */
+	bool paced;	    /* pacing is: later */
 };
 
 /* Payload of the largest packet: 64 KiB with all headers, in whole segments. */
@@ -86,7 +88,7 @@ static bool small_may_go(const struct hv_tcp_conn *conn)
 	return hv_seq_leq(conn->snd_small, conn->snd_una);
 }
 
-static struct grant next_grant(const struct hv_tcp_conn *conn)
+static struct grant next_grant(struct hv_tcp_conn *conn)
 {
 	uint32_t end = hv_tcp_send_end(conn);
 	uint32_t unsent = hv_seq_gt(end, conn->snd_nxt) ? end - conn->snd_nxt : 0;
@@ -114,6 +116,14 @@ static struct grant next_grant(const struct hv_tcp_conn *conn)
 
 		if (!worth || size > part)
 			size -= part;
+	}
+	if (size) {
+		uint32_t room = hv_tcp_pacing_room(conn);
+
+		/* By pairs, which delayed ACKs answer at once. */
+		grant.paced = room < size && room < 2 * (uint32_t)conn->mss;
+		if (room < size)
+			size = room - room % (2 * (uint32_t)conn->mss);
 	}
 	grant.size = size;
 	grant.window_closed = unsent > 0 && peer == 0;
@@ -165,11 +175,12 @@ static void send_syn(struct hv_tcp_conn *conn)
 		hv_tcp_arm_retransmit(conn);
 }
 
-/* What is lost goes first. Returns 0, or why it did not leave. */
+/* What is lost goes first. Returns 0, -EBUSY (pacing), or why it did not leave. */
 static int send_lost(struct hv_tcp_conn *conn)
 {
 	while (conn->lost_bytes) {
-		uint32_t room = congestion_room(conn), most = packet_payload_max(conn), size;
+		uint32_t room = congestion_room(conn), most = packet_payload_max(conn), pace,
+			 size;
 		struct hv_tcp_sent *sent;
 		uint8_t flags = HV_TCP_ACK;
 		int status;
@@ -178,6 +189,11 @@ static int send_lost(struct hv_tcp_conn *conn)
 			break;
 		room -= room % conn->mss;
 		most = room < most ? room : most;
+		pace = hv_tcp_pacing_room(conn);
+		if (pace < conn->mss)
+			return -EBUSY;
+		pace -= pace % conn->mss;
+		most = pace < most ? pace : most;
 		sent = hv_tcp_sent_next_lost(conn, most ? most : conn->mss);
 		if (!sent)
 			return -ENOMEM;
@@ -189,6 +205,7 @@ static int send_lost(struct hv_tcp_conn *conn)
 		status = hv_tcp_transmit(conn, sent->seq, size, flags);
 		if (status < 0)
 			return status;
+		hv_tcp_pacing_sent(conn, size);
 	}
 	return 0;
 }
@@ -204,6 +221,8 @@ static bool send_data(struct hv_tcp_conn *conn)
 	if (conn->lost_bytes) {
 		int status = send_lost(conn);
 
+		if (status == -EBUSY)
+			return true;
 		if (status < 0 && !send_failed(conn, status))
 			return status != -EAGAIN;
 		if (conn->lost_bytes) {
@@ -221,6 +240,8 @@ static bool send_data(struct hv_tcp_conn *conn)
 
 		grant = next_grant(conn);
 		limited |= grant.cwnd_limited;
+		if (grant.paced)
+			return true; /* the deadline is set */
 		if (!grant.size && !grant.fin)
 			break;
 		if (grant.fin)
@@ -228,6 +249,8 @@ static bool send_data(struct hv_tcp_conn *conn)
 		status = hv_tcp_transmit(conn, conn->snd_nxt, grant.size, flags);
 		if (status < 0 && !send_failed(conn, status))
 			return status != -EAGAIN;
+		if (status == 0)
+			hv_tcp_pacing_sent(conn, grant.size);
 		if (grant.fin && status == 0)
 			break;
 		if (hv_ip_is_busy(conn->tcp->ip, &conn->tuple.remote)) {

@@ -241,6 +241,9 @@ static void fired(struct hv_tcp_conn *conn, enum hv_tcp_deadline which)
 	case HV_TCP_DEADLINE_TRIM:
 		trim_fired(conn);
 		break;
+	case HV_TCP_DEADLINE_PACE:
+		hv_tcp_mark(conn);
+		break;
 	case HV_TCP_DEADLINE_COUNT:
 		break;
 	}

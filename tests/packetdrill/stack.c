@@ -51,6 +51,7 @@ int adapter_start(struct adapter *adapter)
 		return 0;
 	haven_stack_config_init(&config);
 	config.privileged = true;
+	config.no_pacing = true; /* as a Linux host without sch_fq */
 	config.send_buffer_bytes = (uint32_t)settings_number(settings, "tcp_wmem", 2, 4 << 20);
 	config.receive_buffer_bytes =
 		(uint32_t)settings_number(settings, "tcp_rmem", 2, 6 << 20);

@@ -105,6 +105,7 @@ void host_init(struct host *host, struct test_env *env, unsigned number, bool v6
 		.time_wait_ns = 60 * HV_TCP_SECOND,
 		.mtu_probing = 1,
 		.congestion = 1, /* NewReno: windows that can be told in one's head */
+		.no_pacing = true,
 	};
 	struct haven_env haven = test_env_haven(env);
 

@@ -169,7 +169,6 @@ static void test_application_limited(void **state)
 	s->peer_window = 10000;
 	ack_all(s);
 	host_send(s->conn, bytes, sizeof(bytes));
-	s->conn->want_write = true;
 	for (unsigned i = 0; i < 4; i++) {
 		hv_tcp_flush(&s->host.tcp);
 		script_skip(s);

@@ -1,0 +1,12 @@
+/* Pacing: how fast the window goes out: tcp_pacing.c. */
+#ifndef HV_TCP_PACING_H
+#define HV_TCP_PACING_H
+
+#include "tcp/tcp_conn.h"
+
+/* Bytes that may go now. Less than a segment: not now, and the deadline is set. */
+uint32_t hv_tcp_pacing_room(struct hv_tcp_conn *conn);
+/* That much went. */
+void hv_tcp_pacing_sent(struct hv_tcp_conn *conn, uint32_t bytes);
+
+#endif
