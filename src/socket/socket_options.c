@@ -40,6 +40,7 @@ static const struct option options[] = {
 	{IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0, 1, 0, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_QUICKACK, INT_MIN, INT_MAX, 1, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_SYNCNT, 1, 127, HV_TCP_RETRIES_SYN, OPTION_STREAM},
+	{IPPROTO_TCP, TCP_DEFER_ACCEPT, INT_MIN, INT_MAX, 0, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_LINGER2, INT_MIN, INT_MAX, 60, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_WINDOW_CLAMP, INT_MIN, INT_MAX, 0, OPTION_STREAM},
 	{IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0, OPTION_STREAM},
@@ -131,10 +132,8 @@ void hv_stream_option_listener(struct haven_socket *socket)
 {
 	struct hv_tcp_listener *listener = hv_stream_of(socket)->listener;
 
-	for (const struct hv_socket_option *o = socket->options; listener && o; o = o->next) {
-		if (o->level == IPPROTO_TCP && o->option == TCP_FASTOPEN)
-			hv_tcp_listener_set_fast_open(listener, (uint32_t)o->value);
-	}
+	for (const struct hv_socket_option *o = socket->options; listener && o; o = o->next)
+		hv_tcp_listener_set_option(listener, o->level, o->option, o->value);
 }
 
 static int stream_get(const struct haven_socket *socket, const struct option *o, int *value)
@@ -143,7 +142,8 @@ static int stream_get(const struct haven_socket *socket, const struct option *o,
 
 	/* Of the time before there was a connection. */
 	bool early = o->level == IPPROTO_TCP &&
-		     (o->option == TCP_FASTOPEN || o->option == TCP_FASTOPEN_CONNECT);
+		     (o->option == TCP_FASTOPEN || o->option == TCP_FASTOPEN_CONNECT ||
+		      o->option == TCP_DEFER_ACCEPT);
 
 	if (hv_stream_of(socket)->conn && !early) {
 		int error = hv_tcp_get_option(hv_stream_of(socket)->conn, o->level, o->option,

@@ -152,6 +152,9 @@ const char *hv_tcp_congestion_name(int number);
  * kept here per connection. Values in Linux's units; SO_LINGER: seconds, negative: off. 0, -ENOPROTOOPT, -EINVAL. */
 int hv_tcp_set_option(struct hv_tcp_conn *conn, int level, int option, int value);
 int hv_tcp_get_option(const struct hv_tcp_conn *conn, int level, int option, int *value);
+/* Options of a listener that show in its SYN-ACKs; others are for its connections, and ignored. */
+void hv_tcp_listener_set_option(struct hv_tcp_listener *listener, int level, int option,
+				int value);
 /* What such a value becomes when there is no connection yet to keep it: within its limits, and as getsockopt shows it. */
 int hv_tcp_option_shown(const struct hv_tcp *tcp, int level, int option, int value);
 

@@ -131,6 +131,7 @@ static struct hv_tcp_conn *open_now(const struct hv_tcp_half_open *half,
 	struct hv_tcp_syn syn = {.irs = d->seq,
 				 .window = d->window,
 				 .options = options,
+				 .settings = &half->listener->options,
 				 .ecn = half->ecn};
 	uint32_t size = d->payload_len;
 	struct hv_tcp_conn *conn;

@@ -28,11 +28,23 @@ static uint64_t deadline_of(const struct hv_tcp_half_open *half)
 }
 
 /* The window that the SYN-ACK offers, as hv_tcp_window_field() would: not scaled, the buffer is empty. */
-static uint16_t offered_window(const struct hv_tcp *tcp)
+static uint16_t offered_window(const struct hv_tcp_listener *listener)
 {
-	return tcp->config.receive_buffer_bytes > 65535
-		       ? 65535
-		       : (uint16_t)tcp->config.receive_buffer_bytes;
+	const struct hv_tcp_listen_options *options = &listener->options;
+	uint32_t window = options->receive_limit ? options->receive_limit
+						 : listener->tcp->config.receive_buffer_bytes;
+
+	if (options->window_clamp && options->window_clamp < window)
+		window = options->window_clamp;
+	return window > 65535 ? 65535 : (uint16_t)window;
+}
+
+static uint16_t offered_mss(const struct hv_tcp_half_open *half)
+{
+	uint16_t mss = hv_tcp_mss_offer(half->listener->tcp, &half->tuple.remote);
+	uint16_t user = half->listener->options.user_mss;
+
+	return user && user < mss ? user : mss;
 }
 
 static uint32_t timestamp_of(const struct hv_tcp_half_open *half)
@@ -162,7 +174,9 @@ static struct hv_tcp_bare bare_of(const struct hv_tcp_half_open *half, uint8_t f
 		.seq = flags & HV_TCP_SYN ? half->iss : half->iss + 1,
 		.ack = half->irs + 1,
 		.flags = flags,
-		.window = offered_window(half->listener->tcp),
+		.hop_limit = half->listener->options.hop_limit,
+		.traffic_class = half->listener->options.traffic_class,
+		.window = offered_window(half->listener),
 	};
 }
 
@@ -173,7 +187,7 @@ void hv_tcp_half_open_answer(const struct hv_tcp_half_open *half)
 		bare_of(half, HV_TCP_SYN | HV_TCP_ACK | (half->ecn ? HV_TCP_ECE : 0));
 	struct hv_tcp_options options = {
 		.has_mss = true,
-		.mss = hv_tcp_mss_offer(tcp, &half->tuple.remote),
+		.mss = offered_mss(half),
 		.has_window_scale = half->wscale_ok,
 		.has_timestamps = half->timestamps,
 		.sack_permitted = half->sack_ok,
@@ -229,7 +243,9 @@ static void retransmit_or_end(struct hv_tcp *tcp, struct hv_tcp_half_open *half)
 	half->retries++;
 	tcp->retransmits++;
 	wait_for_answer(half);
-	hv_tcp_half_open_answer(half);
+	/* It was answered, and only data is missing: asked for once more at the end (TCP_DEFER_ACCEPT). */
+	if (!half->deferred || half->retries >= half->listener->options.defer)
+		hv_tcp_half_open_answer(half);
 }
 
 void hv_tcp_half_open_fire(struct hv_timer *timer)
@@ -280,7 +296,7 @@ void hv_tcp_half_open_reset_all(struct hv_tcp_listener *listener)
 /* RFC 9293 section 3.10.7.4, first check: as hv_tcp_is_acceptable(). */
 static bool is_acceptable(const struct hv_tcp_half_open *half, const struct hv_desc *d)
 {
-	uint32_t next = half->irs + 1, window = offered_window(half->listener->tcp);
+	uint32_t next = half->irs + 1, window = offered_window(half->listener);
 	uint32_t size =
 		d->payload_len + !!(d->tcp_flags & HV_TCP_FIN) + !!(d->tcp_flags & HV_TCP_SYN);
 
@@ -351,6 +367,12 @@ struct hv_tcp_conn *hv_tcp_half_open_input(struct hv_tcp_half_open *half,
 		return NULL;
 	}
 	half->verified = true;
+	/* TCP_DEFER_ACCEPT: the server has nothing to do before the client speaks. */
+	if (!d->payload_len && !(d->tcp_flags & HV_TCP_FIN) &&
+	    half->retries < half->listener->options.defer) {
+		half->deferred = true;
+		return NULL;
+	}
 	return hv_tcp_half_open_establish(half, reason);
 }
 
@@ -373,6 +395,7 @@ struct hv_tcp_conn *hv_tcp_half_open_establish(struct hv_tcp_half_open *half, in
 		.answered = true,
 		.iss = half->iss,
 		.ecn = half->ecn,
+		.settings = &half->listener->options,
 		.replaces = half->cookie ? NULL : &half->tuple,
 	};
 	struct hv_tcp_conn *conn;
@@ -395,7 +418,8 @@ struct hv_tcp_conn *hv_tcp_half_open_establish(struct hv_tcp_half_open *half, in
 	conn->listener = half->listener;
 	conn->retries = half->retries;
 	conn->count.segs_out = 1u + half->retries;
-	conn->timing = !half->cookie && !half->retries; /* Karn: RFC 6298 section 3 */
+	/* Karn: RFC 6298 section 3; and what was put off says nothing. */
+	conn->timing = !half->cookie && !half->retries && !half->deferred;
 	conn->rtt_seq = conn->snd_nxt;
 	conn->rtt_start_ns = half->sent_ns;
 	if (!half->cookie)

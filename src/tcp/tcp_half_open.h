@@ -23,6 +23,7 @@ struct hv_tcp_half_open {
 	bool wscale_ok : 1, sack_ok : 1, timestamps : 1;
 	bool cookie : 1;    /* nothing is kept: iss and the timestamp say all */
 	bool fast_open : 1; /* the SYN-ACK brings a Fast Open cookie */
+	bool deferred : 1;  /* the handshake is complete but for data (TCP_DEFER_ACCEPT) */
 	bool ecn : 1;	    /* the client asked for ECN, and we agree */
 	bool verified : 1; /* the client has answered, or was known before: no forged address */
 };

@@ -5,12 +5,22 @@
 #include "tcp/tcp_conn.h"
 #include "tcp/tcp_options.h"
 
+/* Options of a listener that decide about handshakes; the others are given to connections at accept. */
+struct hv_tcp_listen_options {
+	uint16_t user_mss;	/* TCP_MAXSEG; 0: none */
+	uint32_t receive_limit; /* SO_RCVBUF; 0: the stack's */
+	uint32_t window_clamp;	/* TCP_WINDOW_CLAMP; 0: none */
+	uint8_t hop_limit, traffic_class;
+	uint8_t defer; /* TCP_DEFER_ACCEPT: so many time-outs of the SYN-ACK; 0: none */
+};
+
 struct hv_tcp_listener {
 	struct hv_tcp *tcp;
 	struct hv_bind *bind;
 	void *owner;
 	uint32_t backlog; /* of each list */
 	uint32_t half_open_count, ready_count;
+	struct hv_tcp_listen_options options;
 	uint64_t cookie_ns;	  /* when it last sent a SYN cookie; 0: never */
 	struct hv_list half_open; /* SYN-RECEIVED: struct hv_tcp_half_open */
 	struct hv_list ready;	  /* waiting for accept; oldest first */

@@ -50,6 +50,7 @@ void hv_tcp_send_bare(struct hv_tcp *tcp, const struct hv_tcp_bare *bare)
 		.src = *bare->src,
 		.dst = *bare->dst,
 		.proto = IPPROTO_TCP,
+		.hop_limit = bare->hop_limit,
 		.traffic_class = bare->traffic_class,
 		.dont_fragment = true,
 	};

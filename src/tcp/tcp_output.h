@@ -10,7 +10,7 @@ struct hv_tcp_bare {
 	uint16_t src_port, dst_port;
 	uint32_t seq, ack;
 	uint8_t flags;
-	uint8_t traffic_class;
+	uint8_t hop_limit, traffic_class; /* 0: the stack's */
 	uint16_t window;
 	const struct hv_tcp_options *options; /* NULL: none */
 };

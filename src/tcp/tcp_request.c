@@ -7,6 +7,7 @@
 
 #include "tcp/tcp_ecn.h"
 #include "tcp/tcp_isn.h"
+#include "tcp/tcp_listen.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_timer.h"
@@ -138,6 +139,22 @@ static void set_iss(struct hv_tcp_conn *conn, uint32_t iss)
 	conn->snd_small = conn->recover = conn->rack_round = iss;
 }
 
+/* Options of the listener that the SYN-ACK shows. */
+static void apply_settings(struct hv_tcp_conn *conn,
+			   const struct hv_tcp_listen_options *settings)
+{
+	conn->user_mss = settings->user_mss;
+	if (settings->user_mss && settings->user_mss < conn->rcv_mss)
+		conn->rcv_mss = settings->user_mss;
+	if (settings->receive_limit) {
+		hv_tcp_set_receive_limit(conn, settings->receive_limit);
+		conn->receive_fixed = true;
+	}
+	conn->window_clamp = settings->window_clamp;
+	conn->hop_limit = settings->hop_limit;
+	conn->traffic_class = settings->traffic_class;
+}
+
 int hv_tcp_conn_open_passive(struct hv_tcp_conn *conn, const struct hv_tuple *tuple,
 			     const struct hv_tcp_syn *syn)
 {
@@ -166,6 +183,8 @@ int hv_tcp_conn_open_passive(struct hv_tcp_conn *conn, const struct hv_tuple *tu
 		/* RFC 6191: beyond all that the connection before it sent. */
 		set_iss(conn,
 			*syn->iss_floor + 65536 + hv_random_below(conn->tcp->core, 65536));
+	if (syn->settings)
+		apply_settings(conn, syn->settings);
 	conn->state = HV_TCP_SYN_RECEIVED;
 	conn->passive = true;
 	conn->ecn_ok = syn->ecn;

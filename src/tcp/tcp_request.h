@@ -36,6 +36,8 @@ int hv_tcp_request_new(struct hv_tcp *tcp, const struct hv_packet *packet,
 bool hv_tcp_request_input(struct haven_request *request, const struct hv_packet *packet);
 void hv_tcp_request_free(struct haven_request *request);
 
+struct hv_tcp_listen_options;
+
 /* What a passive open starts from. */
 struct hv_tcp_syn {
 	uint32_t irs;
@@ -45,6 +47,7 @@ struct hv_tcp_syn {
 	bool ecn;		   /* agreed upon */
 	bool answered;		   /* a SYN-ACK with iss went out already */
 	uint32_t iss;
+	const struct hv_tcp_listen_options *settings; /* may be NULL */
 	struct hv_tuple *replaces; /* in the table, with the same ends: leaves it; NULL: none */
 };
 /* A new connection into the table and SYN-RECEIVED. -ENOMEM, -EADDRINUSE: it is freed; not when it replaces another. */

@@ -4,6 +4,7 @@
  */
 #include "tcp/tcp_congestion.h"
 #include "tcp/tcp_fastopen.h"
+#include "tcp/tcp_listen.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_timer.h"
@@ -73,6 +74,16 @@ static int window_clamp(int value)
 	return value && value < WINDOW_CLAMP_MIN ? WINDOW_CLAMP_MIN : value;
 }
 
+/* Seconds as time-outs of the SYN-ACK: after 1, 3, 7, ... of them; no more than it is sent again. */
+static uint8_t defer_timeouts(int seconds)
+{
+	uint8_t count = 0;
+
+	while (count < HV_TCP_RETRIES_SYN_ACK && (1 << count) - 1 < seconds)
+		count++;
+	return count;
+}
+
 static bool is_hop_limit(int level, int option)
 {
 	return (level == IPPROTO_IP && option == IP_TTL) ||
@@ -115,9 +126,32 @@ int hv_tcp_option_shown(const struct hv_tcp *tcp, int level, int option, int val
 		return linger2(value);
 	case TCP_WINDOW_CLAMP:
 		return window_clamp(value);
+	case TCP_DEFER_ACCEPT:
+		return (1 << defer_timeouts(value)) - 1; /* seconds that they are */
 	default:
 		return value;
 	}
+}
+
+void hv_tcp_listener_set_option(struct hv_tcp_listener *listener, int level, int option,
+				int value)
+{
+	struct hv_tcp_listen_options *o = &listener->options;
+
+	if (is_hop_limit(level, option))
+		o->hop_limit = (uint8_t)value;
+	else if (is_traffic_class(level, option))
+		o->traffic_class = (uint8_t)(value & ~ECN_BITS);
+	else if (level == SOL_SOCKET && option == SO_RCVBUF)
+		o->receive_limit = receive_limit(listener->tcp, value);
+	else if (level == IPPROTO_TCP && option == TCP_MAXSEG)
+		o->user_mss = (uint16_t)value;
+	else if (level == IPPROTO_TCP && option == TCP_WINDOW_CLAMP)
+		o->window_clamp = (uint32_t)window_clamp(value);
+	else if (level == IPPROTO_TCP && option == TCP_DEFER_ACCEPT)
+		o->defer = defer_timeouts(value);
+	else if (level == IPPROTO_TCP && option == TCP_FASTOPEN)
+		hv_tcp_listener_set_fast_open(listener, (uint32_t)value);
 }
 
 static int set_socket_level(struct hv_tcp_conn *conn, int option, int value)
@@ -222,6 +256,8 @@ static int set_tcp_level(struct hv_tcp_conn *conn, int option, int value)
 			return -EINVAL;
 		conn->window_clamp = (uint32_t)window_clamp(value);
 		break;
+	case TCP_DEFER_ACCEPT:
+		break; /* of listeners */
 	case TCP_NOTSENT_LOWAT:
 		conn->notsent_lowat = (uint32_t)value;
 		hv_tcp_tell_writable(conn);

@@ -347,6 +347,91 @@ static void test_linger2_none_late(void **state)
 	assert_int_equal(s->host.tcp.connection_count, 0);
 }
 
+/* --- listeners ----------------------------------------------------------------------------- */
+
+static void listen_with(struct script *s, int level, int option, int value)
+{
+	if (!s->listener)
+		s->listener = host_listen(&s->host, &s->bind, HOST_PORT, 4);
+	hv_tcp_listener_set_option(s->listener, level, option, value);
+}
+
+static void test_listener_in_syn_ack(void **state)
+{
+	struct script *s = *state;
+
+	listen_with(s, IPPROTO_TCP, TCP_MAXSEG, 700);
+	listen_with(s, IPPROTO_TCP, TCP_WINDOW_CLAMP, 5000);
+	listen_with(s, IPPROTO_IP, IP_TOS, 0x10);
+	script_in(s, FLAGS_S, 0, 0, NULL, 0);
+	script_out(s, FLAGS_SA, 0, 1, 0);
+	assert_int_equal(s->got.mss, 700);
+	assert_int_equal(s->got_window, 5000);
+	assert_int_equal(s->got_traffic_class, 0x10);
+	script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	s->conn = hv_tcp_accept(s->listener);
+	hv_tcp_set_owner(s->conn, &s->host);
+	assert_int_equal(s->conn->mss, 700);
+	assert_int_equal(s->conn->rcv_mss, 700);
+	script_in(s, FLAGS_PA, 1, 1, NULL, 1000);
+	script_out(s, FLAGS_A, 1, 1001, 0);
+	assert_int_equal(s->got_window, 4000);
+}
+
+static void test_listener_buffer(void **state)
+{
+	struct script *s = *state;
+
+	listen_with(s, SOL_SOCKET, SO_RCVBUF, 3000);
+	script_in(s, FLAGS_S, 0, 0, NULL, 0);
+	script_out(s, FLAGS_SA, 0, 1, 0);
+	assert_int_equal(s->got_window, 3000);
+	script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	s->conn = hv_tcp_accept(s->listener);
+	hv_tcp_set_owner(s->conn, &s->host);
+	assert_int_equal(s->conn->receive_limit, 3000);
+}
+
+/* The server sleeps until the client has said something. */
+static void test_defer_accept(void **state)
+{
+	struct script *s = *state;
+
+	listen_with(s, IPPROTO_TCP, TCP_DEFER_ACCEPT, 7);
+	script_in(s, FLAGS_S, 0, 0, NULL, 0);
+	script_out(s, FLAGS_SA, 0, 1, 0);
+	script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	script_quiet(s);
+	assert_false(hv_tcp_can_accept(s->listener));
+	script_wait_ms(s, 2000); /* no SYN-ACK again: it was answered */
+	script_quiet(s);
+	script_in(s, FLAGS_PA, 1, 1, "hello", 5);
+	script_out(s, FLAGS_A, 1, 6, 0);
+	s->conn = hv_tcp_accept(s->listener);
+	hv_tcp_set_owner(s->conn, &s->host);
+	assert_int_equal(s->conn->receive.used, 5);
+}
+
+/* A client that waits for the server to speak first gets its connection in the end. */
+static void test_defer_accept_ends(void **state)
+{
+	struct script *s = *state;
+
+	listen_with(s, IPPROTO_TCP, TCP_DEFER_ACCEPT, 3);
+	script_in(s, FLAGS_S, 0, 0, NULL, 0);
+	script_out(s, FLAGS_SA, 0, 1, 0);
+	script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	script_wait_ms(s, 2900);
+	script_quiet(s);
+	script_wait_ms(s, 200);
+	script_out(s, FLAGS_SA, 0, 1, 0);
+	script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	s->conn = hv_tcp_accept(s->listener);
+	assert_non_null(s->conn);
+	hv_tcp_set_owner(s->conn, &s->host);
+	assert_state(s->conn, "ESTABLISHED");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +452,10 @@ int main(void)
 		SCRIPT_TEST(test_linger2),
 		SCRIPT_TEST(test_linger2_none),
 		SCRIPT_TEST(test_linger2_none_late),
+		SCRIPT_TEST(test_listener_in_syn_ack),
+		SCRIPT_TEST(test_listener_buffer),
+		SCRIPT_TEST(test_defer_accept),
+		SCRIPT_TEST(test_defer_accept_ends),
 	};
 
 	return cmocka_run_group_tests_name("tcp options of the owner", tests, NULL, NULL);
