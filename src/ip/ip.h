@@ -101,6 +101,11 @@ int hv_ip_source(const struct hv_ip *ip, const struct hv_addr *dst, struct hv_ad
 uint32_t hv_ip_mtu(const struct hv_ip *ip, const struct hv_addr *dst);
 /* Packets to dst must not be larger than mtu from here on, for ten minutes (RFC 1191, RFC 8201). */
 void hv_ip_mtu_note(struct hv_ip *ip, const struct hv_addr *dst, uint32_t mtu);
+/*
+ * Advice of a transport: packets to dst are not answered. The neighbour that they go to is asked whether it is there
+ * (RFC 1122 section 3.3.1.4, RFC 4861 section 7.3).
+ */
+void hv_ip_suspect(struct hv_ip *ip, const struct hv_addr *dst);
 /* HAVEN_OFFLOAD_ bits of the link towards dst: all are usable (software finishes); this only says what is free. */
 bool hv_ip_is_busy(const struct hv_ip *ip, const struct hv_addr *dst);
 

@@ -237,6 +237,12 @@ static void set_state(struct hv_neighbour *n, enum hv_neighbour_state state)
 						(HV_NEIGHBOUR_REACHABLE_NS / 1000);
 }
 
+void hv_neighbour_suspect(struct hv_neighbour *n)
+{
+	if (n->state == HV_NEIGHBOUR_REACHABLE)
+		set_state(n, HV_NEIGHBOUR_STALE);
+}
+
 /* The address is known now: what waited goes out. */
 static void flush(struct hv_neighbour *n)
 {

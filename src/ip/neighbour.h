@@ -80,6 +80,9 @@ struct hv_neighbour *hv_neighbour_get(struct hv_ip *ip, struct haven_link *link,
  */
 int hv_neighbour_output(struct hv_neighbour *neighbour, struct hv_packet *packet);
 
+/* It may not be there any more: asked about when it is used next, though it answered not long ago. */
+void hv_neighbour_suspect(struct hv_neighbour *neighbour);
+
 /* A request or solicitation told the sender's address (RFC 4861 section 7.2.3; RFC 826). create:
  * also when it is not known yet. */
 void hv_neighbour_learn(struct hv_ip *ip, struct haven_link *link, const struct hv_addr *addr,

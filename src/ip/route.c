@@ -167,3 +167,13 @@ bool hv_ip_is_busy(const struct hv_ip *ip, const struct hv_addr *dst)
 
 	return path && path->link && hv_link_is_busy(path->link);
 }
+
+void hv_ip_suspect(struct hv_ip *ip, const struct hv_addr *dst)
+{
+	struct hv_ip_path *path = hv_ip_path(ip, dst);
+	struct hv_neighbour *neighbour =
+		path && path->link ? hv_neighbour_find(ip, path->link, &path->next_hop) : NULL;
+
+	if (neighbour)
+		hv_neighbour_suspect(neighbour);
+}

@@ -128,6 +128,7 @@ static void enter_recovery(struct hv_tcp_conn *conn)
 	}
 	conn->ecn_reducing = false;
 	conn->in_recovery = true;
+	conn->partial_ack = false;
 	conn->recover = conn->snd_max;
 	hv_tcp_retransmit(conn);
 	conn->cwnd = conn->ssthresh + DUP_ACK_THRESHOLD * conn->mss;
@@ -202,6 +203,18 @@ static void tell_owner(struct hv_tcp_conn *conn)
 		hv_tcp_arm(conn, HV_TCP_DEADLINE_TRIM, HV_TCP_TRIM_NS);
 }
 
+/*
+ * RFC 6582 section 3.2 step 3: of the partial ACKs only the first starts the timer again. One hole is filled in each
+ * round trip; when there are more than an RTO has time for, slow start is faster.
+ */
+static bool is_slow(struct hv_tcp_conn *conn)
+{
+	bool slow = conn->in_recovery && conn->partial_ack;
+
+	conn->partial_ack = conn->in_recovery && !conn->sack_ok;
+	return slow && !conn->sack_ok;
+}
+
 static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 		    const struct hv_tcp_options *options)
 {
@@ -254,7 +267,7 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	if (conn->snd_una == conn->snd_max) {
 		conn->timing = false;
 		hv_tcp_disarm(conn, HV_TCP_DEADLINE_RETRANSMIT); /* RFC 6298 5.2 */
-	} else {
+	} else if (!is_slow(conn)) {
 		hv_tcp_arm_retransmit(conn); /* 5.3 */
 	}
 	tell_owner(conn);

@@ -164,6 +164,7 @@ struct hv_tcp_conn {
 	bool probing : 1;      /* DEADLINE_RETRANSMIT is the persist timer */
 	bool force_send : 1; /* the persist timer fired: send what Nagle, SWS or cork held back */
 	bool in_recovery : 1;	/* RFC 6582 fast recovery */
+	bool partial_ack : 1;	/* one has come in it */
 	bool loss_recovery : 1; /* after a time-out, until `recover` is acknowledged */
 	bool cwnd_limited : 1; /* the congestion window, nothing else, held back in this round trip */
 	bool timing : 1;       /* rtt_seq is being timed */

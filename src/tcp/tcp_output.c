@@ -137,7 +137,7 @@ static void note_sent(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uin
 		conn->fin_sent = true;
 	if (end == seq)
 		return;
-	if (conn->snd_una == conn->snd_max)
+	if (conn->snd_una == conn->snd_max && !conn->probing)
 		conn->progress_ns = hv_tcp_now(conn); /* the wait for an answer begins */
 	if (hv_seq_lt(seq, conn->snd_max)) {
 		conn->tcp->retransmits += segments;

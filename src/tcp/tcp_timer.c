@@ -55,6 +55,16 @@ static uint64_t tail_probe_ns(const struct hv_tcp_conn *conn)
 	return delay_ns > HV_TCP_TAIL_MIN_NS ? delay_ns : HV_TCP_TAIL_MIN_NS;
 }
 
+/* RFC 5482: not later than the user waits. */
+static uint64_t within_user_timeout(const struct hv_tcp_conn *conn, uint64_t delay_ns)
+{
+	uint64_t limit_ns = hv_tcp_user_timeout_ns(conn);
+	uint64_t waited_ns = hv_tcp_now(conn) - conn->progress_ns;
+	uint64_t left_ns = limit_ns > waited_ns ? limit_ns - waited_ns : 0;
+
+	return limit_ns && delay_ns > left_ns ? left_ns : delay_ns;
+}
+
 void hv_tcp_arm_retransmit(struct hv_tcp_conn *conn)
 {
 	uint64_t delay_ns = backed_off(conn, HV_TCP_RTO_MAX_NS), tail_ns = tail_probe_ns(conn);
@@ -64,26 +74,18 @@ void hv_tcp_arm_retransmit(struct hv_tcp_conn *conn)
 	conn->tail_armed = tail_ns != 0;
 	if (conn->tail_armed && tail_ns < delay_ns)
 		delay_ns = tail_ns;
-	if (conn->user_timeout_ms) {
-		uint64_t limit_ns = hv_tcp_user_timeout_ns(conn);
-		uint64_t waited_ns = hv_tcp_now(conn) - conn->progress_ns;
-		uint64_t left_ns = limit_ns > waited_ns ? limit_ns - waited_ns : 0;
-
-		if (delay_ns > left_ns) {
-			delay_ns = left_ns;
-			conn->tail_armed = false;
-		}
-	}
-	hv_tcp_arm(conn, HV_TCP_DEADLINE_RETRANSMIT, delay_ns);
+	hv_tcp_arm(conn, HV_TCP_DEADLINE_RETRANSMIT, within_user_timeout(conn, delay_ns));
 }
 
 void hv_tcp_arm_persist(struct hv_tcp_conn *conn, uint64_t delay_ns)
 {
 	if (hv_tcp_is_armed(conn, HV_TCP_DEADLINE_RETRANSMIT))
 		return;
+	if (!conn->probing && conn->snd_una == conn->snd_max)
+		conn->progress_ns = hv_tcp_now(conn); /* the wait for the window begins */
 	conn->probing = true;
-	hv_tcp_arm(conn, HV_TCP_DEADLINE_RETRANSMIT,
-		   delay_ns < PERSIST_MAX_NS ? delay_ns : PERSIST_MAX_NS);
+	delay_ns = delay_ns < PERSIST_MAX_NS ? delay_ns : PERSIST_MAX_NS;
+	hv_tcp_arm(conn, HV_TCP_DEADLINE_RETRANSMIT, within_user_timeout(conn, delay_ns));
 }
 
 void hv_tcp_arm_keepalive(struct hv_tcp_conn *conn)
@@ -146,8 +148,10 @@ static void retransmit_fired(struct hv_tcp_conn *conn)
 	}
 	if (conn->retries < UINT8_MAX)
 		conn->retries++;
-	if (conn->retries == HV_TCP_RETRIES_TOLD)
+	if (conn->retries == HV_TCP_RETRIES_TOLD) {
 		hv_tcp_soft_error(conn, conn->soft_error ? conn->soft_error : ETIMEDOUT);
+		hv_ip_suspect(conn->tcp->ip, &conn->tuple.remote); /* MUST-20 */
+	}
 	if (conn->backoff < 16)
 		conn->backoff++;
 	conn->timing = false;

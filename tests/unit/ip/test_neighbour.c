@@ -32,6 +32,24 @@ static void reachable_ends_without_a_timer(void **state)
 	assert_int_equal(n->state, HV_NEIGHBOUR_DELAY);
 }
 
+/* A transport that gets no answer doubts a neighbour that answered not long ago. */
+static void doubt_makes_it_stale(void **state)
+{
+	struct hv_ip_tx tx = to("10.0.2.100");
+	struct hv_addr dst = ip("10.0.2.100"), nobody = ip("10.0.2.101");
+
+	(void)state;
+	fixture_meet_v4();
+	assert_int_equal(neighbour("10.0.2.100")->state, HV_NEIGHBOUR_REACHABLE);
+	hv_ip_suspect(&f.ip, &nobody);
+	hv_ip_suspect(&f.ip, &dst);
+	assert_int_equal(neighbour("10.0.2.100")->state, HV_NEIGHBOUR_STALE);
+	assert_int_equal(fixture_send(&tx, 10), 0);
+	assert_int_equal(neighbour("10.0.2.100")->state, HV_NEIGHBOUR_DELAY);
+	hv_ip_suspect(&f.ip, &dst); /* it is being asked already */
+	assert_int_equal(neighbour("10.0.2.100")->state, HV_NEIGHBOUR_DELAY);
+}
+
 static void a_probe_that_is_answered_confirms(void **state)
 {
 	struct hv_ip_tx tx = to("10.0.2.100");
@@ -193,6 +211,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(reachable_ends_without_a_timer),
+		FIXTURE_TEST(doubt_makes_it_stale),
 		FIXTURE_TEST(a_probe_that_is_answered_confirms),
 		FIXTURE_TEST(probes_that_are_not_answered_remove),
 		FIXTURE_TEST(an_idle_entry_costs_no_frames),

@@ -42,6 +42,12 @@ void hv_ip_mtu_note(struct hv_ip *ip, const struct hv_addr *dst, uint32_t mtu)
 	ip->mtu = mtu;
 }
 
+void hv_ip_suspect(struct hv_ip *ip, const struct hv_addr *dst)
+{
+	(void)dst;
+	ip->suspected++;
+}
+
 bool hv_ip_is_busy(const struct hv_ip *ip, const struct hv_addr *dst)
 {
 	(void)dst;

@@ -15,9 +15,10 @@ struct hv_ip {
 	struct hv_core *core;
 	struct hv_packet_queue sent; /* data at the TCP header, d.src and d.dst set */
 	uint32_t mtu;
-	bool busy;     /* hv_ip_is_busy() */
-	int status;    /* what hv_ip_output() returns instead of sending; 0: it sends */
-	int icmp_kind; /* of the last hv_ip_icmp_error_output(); -1: none */
+	bool busy;	    /* hv_ip_is_busy() */
+	unsigned suspected; /* hv_ip_suspect() */
+	int status;	    /* what hv_ip_output() returns instead of sending; 0: it sends */
+	int icmp_kind;	    /* of the last hv_ip_icmp_error_output(); -1: none */
 	uint8_t quote[60];
 	uint32_t quote_len;
 };

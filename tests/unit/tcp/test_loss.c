@@ -79,6 +79,92 @@ static void test_user_timeout(void **state)
 	hv_tcp_close(s->conn);
 }
 
+/* A closed window is probed for as long as the user waits, from when it began to matter. */
+static void test_user_timeout_of_closed_window(void **state)
+{
+	struct script *s = *state;
+
+	script_accept(s);
+	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_USER_TIMEOUT, 3000), 0);
+	s->peer_window = 0;
+	script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	script_wait_ms(s, 60000); /* idle: that does not count */
+	send_now(s, 100);
+	for (unsigned i = 0; i < 29; i++) {
+		script_wait_ms(s, 100);
+		if (script_skip(s))
+			script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	}
+	assert_state(s->conn, "ESTABLISHED");
+	script_wait_ms(s, 200);
+	assert_state(s->conn, "CLOSED");
+	assert_int_equal(hv_tcp_take_error(s->conn), ETIMEDOUT);
+	script_skip(s);
+	hv_tcp_close(s->conn);
+}
+
+/* RFC 9293 section 3.8.6.1: for ever, while the peer answers. */
+static void test_closed_window_for_ever(void **state)
+{
+	struct script *s = *state;
+	unsigned probes = 0;
+
+	script_accept(s);
+	s->peer_window = 0;
+	script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	send_now(s, 100);
+	for (unsigned i = 0; i < 3600; i++) {
+		script_wait_ms(s, 1000);
+		if (script_skip(s)) {
+			script_in(s, FLAGS_A, 1, 1, NULL, 0);
+			probes++;
+		}
+	}
+	assert_state(s->conn, "ESTABLISHED");
+	assert_in_range(probes, 60, 75); /* one a minute in the end */
+	s->peer_window = 1000;
+	script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	script_out(s, FLAGS_PA, 1, 1, 100);
+}
+
+/* R1: ip/ is told that nobody answers. */
+static void test_advice(void **state)
+{
+	struct script *s = *state;
+
+	script_accept(s);
+	send_now(s, 100);
+	script_wait_ms(s, 700);
+	assert_int_equal(s->host.ip.suspected, 0);
+	script_wait_ms(s, 800);
+	assert_int_equal(s->host.ip.suspected, 1);
+	script_wait_ms(s, 10000);
+	assert_int_equal(s->host.ip.suspected, 1);
+	script_skip(s);
+}
+
+/* RFC 6582: the timer starts again with the first partial ACK only. */
+static void test_impatient(void **state)
+{
+	struct script *s = *state;
+
+	script_accept(s);
+	send_now(s, 10000);
+	script_skip(s);
+	for (unsigned i = 0; i < 3; i++)
+		script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	script_out(s, FLAGS_A, 1, 1, 1000);
+	for (unsigned i = 1; i < 4; i++) {
+		script_wait_ms(s, 80);
+		script_in(s, FLAGS_A, 1, i * 1000 + 1, NULL, 0);
+		script_out(s, FLAGS_A, i * 1000 + 1, 1, 1000);
+	}
+	assert_true(s->conn->in_recovery);
+	script_wait_ms(s, 60); /* 220 ms after the first of them */
+	assert_true(s->conn->loss_recovery);
+	script_skip(s);
+}
+
 static void test_fast_retransmit(void **state)
 {
 	struct script *s = *state;
@@ -292,6 +378,10 @@ int main(void)
 		SCRIPT_TEST(test_timeout),
 		SCRIPT_TEST(test_backoff),
 		SCRIPT_TEST(test_user_timeout),
+		SCRIPT_TEST(test_user_timeout_of_closed_window),
+		SCRIPT_TEST(test_closed_window_for_ever),
+		SCRIPT_TEST(test_advice),
+		SCRIPT_TEST(test_impatient),
 		SCRIPT_TEST(test_fast_retransmit),
 		SCRIPT_TEST(test_not_duplicate),
 		SCRIPT_TEST(test_congestion_avoidance),
