@@ -95,6 +95,19 @@ void hv_tcp_send_reset_for(struct hv_tcp *tcp, const struct hv_packet *packet)
 	hv_tcp_send_bare(tcp, &bare);
 }
 
+/*
+ * Where the peer takes a reset: behind all that was sent, as it may have got it, although a time-out has taken SND.NXT
+ * back; but not beyond a window that it has closed. A peer in doubt asks back (RFC 5961 section 3.2).
+ */
+static uint32_t reset_seq(const struct hv_tcp_conn *conn)
+{
+	uint32_t edge = conn->snd_una + conn->snd_wnd;
+
+	if (hv_tcp_is_opening(conn) || !hv_seq_gt(conn->snd_max, edge))
+		return conn->snd_max;
+	return edge;
+}
+
 void hv_tcp_send_reset(struct hv_tcp_conn *conn)
 {
 	/* RFC 7323 section 3.2: on a RST they may stand too, and help it through some filters. */
@@ -108,8 +121,7 @@ void hv_tcp_send_reset(struct hv_tcp_conn *conn)
 		.dst = &conn->tuple.remote,
 		.src_port = conn->tuple.local_port,
 		.dst_port = conn->tuple.remote_port,
-		/* What the peer certainly takes: the highest that it acknowledged or will have got. */
-		.seq = conn->snd_nxt,
+		.seq = reset_seq(conn),
 		.ack = conn->rcv_nxt,
 		.flags = HV_TCP_RST | HV_TCP_ACK,
 		.options = conn->timestamps ? &options : NULL,
