@@ -93,16 +93,21 @@ uint16_t hv_tcp_path_mtu_limit(const struct hv_tcp_conn *conn, uint16_t mss)
 static void shrink(struct hv_tcp_conn *conn)
 {
 	uint16_t least = hv_tcp_is_v4(conn) ? MSS_MIN : BASE_MSS_V6, low = base_mss(conn);
-	uint16_t now = (uint16_t)(conn->mss + options_size(conn));
+	uint32_t outstanding = conn->snd_max - conn->snd_una;
+	/* What was lost: with a small send buffer, or little to say, it is less than a full segment. */
+	uint32_t lost =
+		(outstanding < conn->mss ? outstanding : conn->mss) + options_size(conn);
 
 	if (conn->path.searching && conn->path.low <= low)
 		low = conn->path.low / 2;
+	if (low >= lost && conn->retries >= TIMEOUTS_SMALL)
+		low = (uint16_t)(lost > SMALL_MSS ? SMALL_MSS : lost / 2);
 	/* Without SACK it never grows again. */
 	if (low < SMALL_MSS && (!conn->sack_ok || conn->retries < TIMEOUTS_SMALL))
 		return;
 	if (low < least)
 		low = least;
-	if (low >= now)
+	if (low >= lost) /* it was not lost for its size */
 		return;
 	search(conn, low);
 	hv_tcp_mss_update(conn);
@@ -120,7 +125,6 @@ static void believe(struct hv_tcp_conn *conn, uint32_t mtu)
 void hv_tcp_path_mtu_timeout(struct hv_tcp_conn *conn)
 {
 	struct hv_tcp_path *path = &conn->path;
-	uint32_t outstanding = conn->snd_max - conn->snd_una;
 
 	if (path->probe && conn->snd_una == path->probe_end - path->probe + options_size(conn))
 		path->high = path->probe - 1;
@@ -130,8 +134,7 @@ void hv_tcp_path_mtu_timeout(struct hv_tcp_conn *conn)
 		return;
 	}
 	path->claim = 0;
-	/* Small segments are not lost for their size. */
-	if (conn->tcp->config.mtu_probing && outstanding >= conn->mss &&
+	if (conn->tcp->config.mtu_probing &&
 	    conn->retries >= (path->acked > base_mss(conn) ? TIMEOUTS_CARRIED : TIMEOUTS))
 		shrink(conn);
 }

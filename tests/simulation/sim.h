@@ -50,6 +50,7 @@ struct sim_wire_plan {
 	unsigned queue_packets;
 	bool path;	       /* with a router in its middle */
 	bool narrow;	       /* whose other side has another MTU, which changes */
+	bool black_hole;       /* and who says nothing about what is too large */
 	unsigned outages;      /* down and up again that often; needs a path */
 	bool fault_a, fault_b; /* a wrapper at the hub's end, at the other */
 	struct haven_fault in_a, out_a, in_b, out_b;
@@ -61,6 +62,7 @@ struct sim_host_plan {
 	uint64_t time_wait_ns;
 	int backlog;
 	const char *congestion_control;
+	uint8_t mtu_probing;
 	bool forwarder;
 	uint32_t fail_ppm;	 /* allocations that fail, until calm_ns */
 	uint64_t limit_headroom; /* bytes beyond the first use, until calm_ns; 0: no limit */
@@ -76,6 +78,7 @@ struct sim_plan {
 	bool rude;	   /* programs abort, close early, stall for long */
 	bool trouble;	   /* memory fails, limits are met, hosts freeze, time jumps */
 	bool bursts;	   /* losses come in bursts: a connection may die of one */
+	bool unprobed;	   /* a black hole, and somebody who does not look for one */
 	bool caprice;	   /* programs make random calls */
 	bool strict;	   /* nothing of all that: every stream has to arrive in whole */
 	uint64_t start_ns; /* where the clock begins */

@@ -187,8 +187,8 @@ static bool has_reason(const struct sim_end *end)
 		return peer_is_gone || !is_plain(end) ||
 		       (!peer && (sim->plan.weather >= SIM_BAD || sim->plan.bursts));
 	case ETIMEDOUT:
-		return sim->plan.weather >= SIM_BAD || sim->plan.bursts || peer_is_gone ||
-		       !is_plain(end);
+		return sim->plan.weather >= SIM_BAD || sim->plan.bursts || sim->plan.unprobed ||
+		       peer_is_gone || !is_plain(end);
 	case ECONNREFUSED:
 		/* Whoever leaves before it was accepted may be forgotten by the listener. */
 		return !is_plain(end);

@@ -1,6 +1,6 @@
 /*
  * A wire with a router in its middle. Its other side may be narrower, and change: what is too large is cut
- * into fragments where that is allowed, and otherwise answered with ICMP (RFC 1191, RFC 8201). It may be
+ * into fragments where that is allowed, and otherwise answered with ICMP (RFC 1191, RFC 8201), or not at all. It may be
  * down for a while, and the host at its far end may be unplugged and replaced. Frames have no Ethernet
  * header here.
  */
@@ -164,6 +164,8 @@ static int path_send(void *user, const struct iovec *iov, int count,
 		draw_mtu(path);
 	if (size <= path->mtu || offload->gso_type)
 		pass(to, packet, size, offload);
+	else if (plan->black_hole && (packet[0] >> 4 == 6 || packet[6] & 0x40))
+		sim_trace(path->sim, "%zu bytes fall into a hole of %u", size, path->mtu);
 	else if (packet[0] >> 4 == 6)
 		too_big_v6(path, back, packet);
 	else if (packet[6] & 0x40)

@@ -81,6 +81,7 @@ static void draw_wire(struct sim *sim, struct sim_wire_plan *wire)
 				      : 0;
 	wire->path = wire->path || one_in(sim, 4);
 	wire->narrow = wire->path && one_in(sim, 2);
+	wire->black_hole = wire->narrow && one_in(sim, 3);
 	if (wire->narrow)
 		wire->offloads = 0;
 	if (wire->path && one_in(sim, 3))
@@ -103,6 +104,8 @@ static void draw_host(struct sim *sim, struct sim_host_plan *host)
 	static const char *const congestion[] = {"cubic", "cubic", "cubic",
 						 "reno",  "reno",  "none"};
 
+	static const uint8_t probing[] = {1, 1, 1, 2, 2, 0};
+
 	host->send_buffer = (uint32_t)log_uniform(sim, 2048, 4 << 20);
 	host->receive_buffer = (uint32_t)log_uniform(sim, 2048, 4 << 20);
 	host->max_sockets = 1000;
@@ -110,6 +113,7 @@ static void draw_host(struct sim *sim, struct sim_host_plan *host)
 	host->max_neighbours = 64;
 	host->time_wait_ns = log_uniform(sim, SIM_SECOND, 60 * SIM_SECOND);
 	host->congestion_control = congestion[below(sim, 6)];
+	host->mtu_probing = probing[below(sim, 6)];
 	host->backlog = SIM_FLOWS_MAX * 2;
 	host->max_requests = SIM_REQUESTS_MAX;
 	host->vanish_ns = host->return_ns = SIM_NEVER;
@@ -169,6 +173,7 @@ void sim_plan_draw(struct sim *sim)
 		plan->flows = (unsigned)below(sim, SIM_FLOWS_MAX);
 		plan->stream_bytes_max = 2000;
 	} else if (plan->weather == SIM_PERFECT && one_in(sim, 20)) {
+		plan->flows = 1 + (unsigned)below(sim, 5);
 		plan->stream_bytes_max = 8 << 20;
 	}
 	for (unsigned i = 0; i < plan->hosts; i++)
@@ -182,6 +187,12 @@ void sim_plan_draw(struct sim *sim)
 		!plan->rude && !plan->trouble && !plan->bursts && plan->weather <= SIM_FAIR;
 	for (unsigned i = 0; i < plan->hosts; i++)
 		plan->strict &= plan->host[i].vanish_ns == SIM_NEVER;
+	for (unsigned i = 1; i < plan->hosts; i++) {
+		/* Who has closed may give up before it has found the size that passes. */
+		plan->strict &= !plan->wire[i].black_hole;
+		plan->unprobed |= plan->wire[i].black_hole &&
+				  (!plan->host[0].mtu_probing || !plan->host[i].mtu_probing);
+	}
 }
 
 static void print_fault(const char *name, const struct haven_fault *f)
@@ -209,10 +220,12 @@ void sim_plan_print(const struct sim *sim)
 
 		fprintf(stderr,
 			"  host %u: send %u receive %u time-wait %" PRIu64
-			" ms backlog %d %s%s fail %uppm headroom %" PRIu64 " sockets %u\n",
+			" ms backlog %d %s probing %u%s fail %uppm headroom %" PRIu64
+			" sockets %u\n",
 			i, h->send_buffer, h->receive_buffer, h->time_wait_ns / SIM_MS,
-			h->backlog, h->congestion_control, h->forwarder ? " forwarder" : "",
-			h->fail_ppm, h->limit_headroom, h->max_sockets);
+			h->backlog, h->congestion_control, h->mtu_probing,
+			h->forwarder ? " forwarder" : "", h->fail_ppm, h->limit_headroom,
+			h->max_sockets);
 		if (h->fail_nth)
 			fprintf(stderr,
 				"    allocation %" PRIu64 " fails, and %" PRIu64 " more\n",
@@ -223,7 +236,10 @@ void sim_plan_print(const struct sim *sim)
 
 		fprintf(stderr, "  wire 0-%u: mtu %u offloads %u queue %u%s%s outages %u\n", i,
 			w->mtu, w->offloads, w->queue_packets, w->path ? " router" : "",
-			w->narrow ? " narrow" : "", w->outages);
+			w->black_hole ? " black hole"
+			: w->narrow   ? " narrow"
+				      : "",
+			w->outages);
 		if (w->fault_a) {
 			print_fault("0 in ", &w->in_a);
 			print_fault("0 out", &w->out_a);

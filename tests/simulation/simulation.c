@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
 
 enum {
 	RUN_MINUTES_MAX = 48 * 60, /* of simulated time */
-	WALL_SECONDS_MAX = 120,	   /* of a process; beyond it, something runs in a circle */
+	CPU_SECONDS_MAX = 120,	   /* of a process; beyond it, something runs in a circle */
 };
 
 static void run(uint64_t seed, bool verbose, const char *capture)
@@ -59,13 +60,14 @@ static void run(uint64_t seed, bool verbose, const char *capture)
 /* In a process of its own, so that an assertion or a sanitizer ends only that. */
 static bool run_apart(uint64_t seed)
 {
+	const struct rlimit limit = {CPU_SECONDS_MAX, CPU_SECONDS_MAX};
 	int status;
 	pid_t child;
 
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
-		alarm(WALL_SECONDS_MAX);
+		setrlimit(RLIMIT_CPU, &limit);
 		run(seed, false, NULL);
 		exit(0);
 	}

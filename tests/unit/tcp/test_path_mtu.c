@@ -141,6 +141,18 @@ static void test_small_segment(void **state)
 	script_skip(s);
 }
 
+/* Less than a full segment, because there is no more to say: but more than the path takes. */
+static void test_segment_below_mss(void **state)
+{
+	struct script *s = *state;
+
+	begin(s, 1, true);
+	send_now(s, 1300);
+	script_wait_ms(s, 2500); /* three time-outs, after a probe */
+	assert_int_equal(s->conn->mss, 1024);
+	script_skip(s);
+}
+
 /* --- up -------------------------------------------------------------------------------- */
 
 static void begin_search(struct script *s)
@@ -331,14 +343,14 @@ static void test_route_changes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SCRIPT_TEST(test_black_hole),	       SCRIPT_TEST(test_least),
-		SCRIPT_TEST(test_least_without_sack),  SCRIPT_TEST(test_loss_is_likelier),
-		SCRIPT_TEST(test_probing_off),	       SCRIPT_TEST(test_small_segment),
-		SCRIPT_TEST(test_probe_arrives),       SCRIPT_TEST(test_probe_is_lost),
-		SCRIPT_TEST(test_probe_and_more_lost), SCRIPT_TEST(test_search_ends),
-		SCRIPT_TEST(test_search_again),	       SCRIPT_TEST(test_probe_waits),
-		SCRIPT_TEST(test_doubtful_claim),      SCRIPT_TEST(test_claim_of_nothing),
-		SCRIPT_TEST(test_route_changes),
+		SCRIPT_TEST(test_black_hole),	      SCRIPT_TEST(test_least),
+		SCRIPT_TEST(test_least_without_sack), SCRIPT_TEST(test_loss_is_likelier),
+		SCRIPT_TEST(test_probing_off),	      SCRIPT_TEST(test_small_segment),
+		SCRIPT_TEST(test_segment_below_mss),  SCRIPT_TEST(test_probe_arrives),
+		SCRIPT_TEST(test_probe_is_lost),      SCRIPT_TEST(test_probe_and_more_lost),
+		SCRIPT_TEST(test_search_ends),	      SCRIPT_TEST(test_search_again),
+		SCRIPT_TEST(test_probe_waits),	      SCRIPT_TEST(test_doubtful_claim),
+		SCRIPT_TEST(test_claim_of_nothing),   SCRIPT_TEST(test_route_changes),
 	};
 
 	return cmocka_run_group_tests_name("tcp path mtu", tests, NULL, NULL);
