@@ -56,7 +56,7 @@ HAVEN_API void haven_abort(struct haven_socket *socket);
 HAVEN_API int haven_bind(struct haven_socket *socket, const struct sockaddr *address,
 			 socklen_t length);
 
-/* Listen. backlog: connections that wait for accept, and as many half-open ones (at least 1); beyond these, SYN cookies.
+/* Listen. backlog: connections that wait for accept (at least 1), and as many half-open ones (at least 64); beyond these, SYN cookies.
  * Errors: -EADDRINUSE, -EINVAL (connected), -EOPNOTSUPP (not a stream), -ENOMEM. */
 HAVEN_API int haven_listen(struct haven_socket *socket, int backlog);
 

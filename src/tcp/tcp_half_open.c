@@ -18,6 +18,8 @@
 #include "tcp/tcp_syn_cookie.h"
 #include "tcp/tcp_timer.h"
 
+enum { HALF_OPEN_LEAST = 64 }; /* of a listener, whatever its backlog */
+
 static_assert(HV_TCP_HALF_OPEN_LISTS == HV_TCP_RETRIES_SYN_ACK + 1,
 	      "a list for each number of retransmissions");
 
@@ -96,6 +98,12 @@ void hv_tcp_half_open_choose_iss(struct hv_tcp_half_open *half, const uint32_t *
 		half->iss = *iss_floor + 65536 + hv_random_below(core, 65536);
 }
 
+/* A short backlog says that the server is slow to accept, not that a few clients at once are a flood. */
+static uint32_t most_of(const struct hv_tcp_listener *listener)
+{
+	return listener->backlog < HALF_OPEN_LEAST ? HALF_OPEN_LEAST : listener->backlog;
+}
+
 bool hv_tcp_half_open_has_room(const struct hv_tcp_half_open *half)
 {
 	const struct hv_tcp *tcp = half->listener->tcp;
@@ -103,7 +111,7 @@ bool hv_tcp_half_open_has_room(const struct hv_tcp_half_open *half)
 
 	if (half->verified)
 		return tcp->half_open_count < most;
-	return half->listener->half_open_count < half->listener->backlog &&
+	return half->listener->half_open_count < most_of(half->listener) &&
 	       tcp->half_open_count < most - most / 4;
 }
 

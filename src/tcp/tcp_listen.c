@@ -1,6 +1,6 @@
 /*
  * Listeners (RFC 9293 section 3.10.7.2): records of half-open connections (tcp_half_open.c) until their
- * handshake is complete, then a queue of ready ones until the owner accepts them. Both are limited by the backlog; beyond
+ * handshake is complete, then a queue of ready ones until the owner accepts them. Both are limited by the backlog (and 64 records are always allowed); beyond
  * it a SYN is answered with a cookie (tcp_syn_cookie.c), and with nothing when the ready ones are too many.
  */
 #include "tcp/tcp_listen.h"

@@ -18,7 +18,7 @@ struct hv_tcp_listener {
 	struct hv_tcp *tcp;
 	struct hv_bind *bind;
 	void *owner;
-	uint32_t backlog; /* of each list */
+	uint32_t backlog; /* of each list; at least 64 of half_open */
 	uint32_t half_open_count, ready_count;
 	struct hv_tcp_listen_options options;
 	uint64_t cookie_ns;	  /* when it last sent a SYN cookie; 0: never */

@@ -227,12 +227,9 @@ static void test_accept_queue_full(void **state)
 	s->listener = host_listen(&s->host, &s->bind, HOST_PORT, 1);
 	script_in(s, FLAGS_S, 0, 0, NULL, 0);
 	script_out(s, FLAGS_SA, 0, 1, 0);
-	s->host.tcp.config.max_half_open = 100;
-	s->listener->backlog = 2;
 	s->peer_port++;
 	script_in(s, FLAGS_S, 0, 0, NULL, 0);
 	script_out(s, FLAGS_SA, 0, 1, 0);
-	s->listener->backlog = 1;
 	script_in(s, FLAGS_A, 1, 1, NULL, 0);
 	assert_int_equal(s->listener->ready_count, 1);
 	first = hv_tcp_accept(s->listener);
@@ -248,6 +245,32 @@ static void test_accept_queue_full(void **state)
 	assert_int_equal(s->listener->ready_count, 1);
 	hv_tcp_close(first);
 	script_skip(s);
+}
+
+/* As many as the backlog says, 64 at least, and three quarters of the stack's; then cookies (test_syn_cookie.c). */
+static void test_limits(void **state)
+{
+	static const struct {
+		int backlog;
+		uint32_t max, kept;
+	} cases[] = {{2, 1000, 64}, {100, 1000, 100}, {100, 100, 75}};
+
+	(void)state;
+	for (unsigned i = 0; i < TEST_COUNT(cases); i++) {
+		struct script *s;
+
+		assert_int_equal(script_setup((void **)&s), 0);
+		s->host.tcp.config.max_half_open = cases[i].max;
+		s->listener = host_listen(&s->host, &s->bind, HOST_PORT, cases[i].backlog);
+		for (unsigned n = 0; n < 150; n++) {
+			s->peer_port++;
+			script_in(s, FLAGS_S, 0, 0, NULL, 0);
+			script_out(s, FLAGS_SA, 0, 1, 0);
+		}
+		assert_int_equal(s->host.tcp.half_open_count, cases[i].kept);
+		assert_int_equal(s->host.tcp.cookies_sent, 150 - cases[i].kept);
+		assert_int_equal(script_teardown((void **)&s), 0);
+	}
 }
 
 static void test_connection_limit(void **state)
@@ -308,6 +331,7 @@ int main(void)
 		SCRIPT_TEST(test_paws),
 		SCRIPT_TEST(test_all_at_once),
 		SCRIPT_TEST(test_accept_queue_full),
+		SCRIPT_TEST(test_limits),
 		SCRIPT_TEST(test_connection_limit),
 		SCRIPT_TEST(test_icmp),
 	};
