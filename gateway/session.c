@@ -118,13 +118,14 @@ static void tell_impaired(const struct hv_gateway *gateway, const char *directio
 		return; /* a direction that is left alone is not counted */
 	hv_log_notice(gateway->log,
 		      "impaired %s: %llu packets, %llu lost, %llu duplicated, "
-		      "%llu reordered, %llu corrupted, %llu overflowed",
+		      "%llu reordered, %llu corrupted, %llu overflowed, %llu marked",
 		      direction, (unsigned long long)counters->packets,
 		      (unsigned long long)counters->lost,
 		      (unsigned long long)counters->duplicated,
 		      (unsigned long long)counters->reordered,
 		      (unsigned long long)counters->corrupted,
-		      (unsigned long long)counters->overflowed);
+		      (unsigned long long)counters->overflowed,
+		      (unsigned long long)counters->marked);
 }
 
 /* How bad the network was. "in" is towards the guest here; for the link it is towards the stack. */

@@ -69,10 +69,11 @@ static void write_fault(const char *direction, const struct haven_fault_counters
 {
 	fprintf(out,
 		"  %-10s %llu packets, %llu lost, %llu duplicated, %llu reordered, "
-		"%llu corrupted, %llu overflowed\n",
+		"%llu corrupted, %llu overflowed, %llu marked\n",
 		direction, (unsigned long long)c->packets, (unsigned long long)c->lost,
 		(unsigned long long)c->duplicated, (unsigned long long)c->reordered,
-		(unsigned long long)c->corrupted, (unsigned long long)c->overflowed);
+		(unsigned long long)c->corrupted, (unsigned long long)c->overflowed,
+		(unsigned long long)c->marked);
 }
 
 static void write_counters(struct hv_gateway *gateway, FILE *out)

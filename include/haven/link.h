@@ -102,12 +102,14 @@ struct haven_fault {
 	/* Loss in bursts (Gilbert 1960, Elliott 1963): this share of packets falls into bursts, in
 	 * which all is lost; loss_ppm holds between them. */
 	uint32_t burst_ppm, burst_packets; /* mean length; 0: 10 */
-	uint64_t delay_ns, jitter_ns;	   /* each packet waits delay +- jitter (uniform) */
-	uint64_t rate_bits_per_second;	   /* 0: unlimited */
-	uint32_t queue_bytes;		   /* in front of the rate limit; 0: 1 MiB */
+	uint32_t
+		mark_ppm; /* "congestion experienced" in packets that are capable of ECN (RFC 3168) */
+	uint64_t delay_ns, jitter_ns;  /* each packet waits delay +- jitter (uniform) */
+	uint64_t rate_bits_per_second; /* 0: unlimited */
+	uint32_t queue_bytes;	       /* in front of the rate limit; 0: 1 MiB */
 };
 struct haven_fault_counters {
-	uint64_t packets, lost, duplicated, reordered, corrupted, overflowed;
+	uint64_t packets, lost, duplicated, reordered, corrupted, marked, overflowed;
 };
 /*
  * in: frames towards the stack; out: frames from it. Large (offload) packets are cut to wire size first,
@@ -120,7 +122,7 @@ HAVEN_API void haven_link_fault_counters(const struct haven_link *link,
 					 struct haven_fault_counters *in,
 					 struct haven_fault_counters *out);
 /*
- * Parse "loss=2% burst=1% burst-length=20 reorder=5% delay=10ms jitter=1ms rate=10mbit queue=64k duplicate=1% corrupt=0.1%".
+ * Parse "loss=2% burst=1% burst-length=20 reorder=5% delay=10ms jitter=1ms rate=10mbit queue=64k duplicate=1% corrupt=0.1% mark=1%".
  * Words are separated by blanks or commas; "in." or "out." before a key sets one direction only,
  * otherwise both. Returns 0, or -EINVAL with *bad (may be NULL) at the word that is wrong.
  */

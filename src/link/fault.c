@@ -3,7 +3,7 @@
  *
  * A packet's way through one direction:
  *
- *	cut to wire size -> in a burst of losses? lost? -> duplicated? -> corrupted? -> held back (reorder)?
+ *	cut to wire size -> in a burst of losses? lost? -> marked? -> duplicated? -> corrupted? -> held back (reorder)?
  *	  -> queue of the rate limit -> delay line -> on
  *
  * Order is kept except by `reorder`, which holds a packet until one to three later ones have
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "link/backend.h"
+#include "link/fault_mark.h"
 #include "wire/ethernet.h"
 
 enum {
@@ -309,7 +310,8 @@ static struct hv_packet *corrupt(struct direction *direction, struct hv_packet *
 static int impair(struct direction *direction, struct hv_packet *packet)
 {
 	const struct haven_fault *config = &direction->config;
-	struct hv_core *core = direction->owner->link.core;
+	struct haven_link *link = &direction->owner->link;
+	struct hv_core *core = link->core;
 	struct hv_packet *copy = NULL;
 	int error;
 
@@ -319,6 +321,9 @@ static int impair(struct direction *direction, struct hv_packet *packet)
 		hv_drop(core, packet, HV_DROP_FAULT_LOSS);
 		return 0;
 	}
+	if (chance(direction, config->mark_ppm) && is_ip(link, packet))
+		direction->counters.marked +=
+			hv_fault_mark(packet, link->ethernet ? HV_ETH_HEADER : 0);
 	if (chance(direction, config->duplicate_ppm)) {
 		copy = hv_packet_copy(core, packet);
 		direction->counters.duplicated += copy != NULL;
@@ -399,8 +404,8 @@ static void direction_init(struct direction *direction, struct fault_link *owner
 	direction->config = *config;
 	direction->perfect = !config->loss_ppm && !config->burst_ppm &&
 			     !config->duplicate_ppm && !config->reorder_ppm &&
-			     !config->corrupt_ppm && !config->delay_ns && !config->jitter_ns &&
-			     !config->rate_bits_per_second;
+			     !config->corrupt_ppm && !config->mark_ppm && !config->delay_ns &&
+			     !config->jitter_ns && !config->rate_bits_per_second;
 	direction->random = hv_random64(owner->link.core);
 	hv_timer_init(&direction->timer, fire);
 }

@@ -42,6 +42,7 @@ static const struct key keys[] = {
 	{"duplicate", share_units, FIELD(duplicate_ppm), 1000000},
 	{"reorder", share_units, FIELD(reorder_ppm), 1000000},
 	{"corrupt", share_units, FIELD(corrupt_ppm), 1000000},
+	{"mark", share_units, FIELD(mark_ppm), 1000000},
 	{"delay", time_units, FIELD(delay_ns), ONE_HOUR_NS},
 	{"jitter", time_units, FIELD(jitter_ns), ONE_HOUR_NS},
 	{"rate", rate_units, FIELD(rate_bits_per_second), UINT64_C(1000000000000)},

@@ -181,7 +181,7 @@ static void show_help(void)
 	     "  badwire --in a|b [--] COMMAND [ARGUMENT...]\n"
 	     "\n"
 	     "SPEC  'loss=1% delay=10ms jitter=1ms rate=200mbit queue=64k reorder=1%\n"
-	     "      duplicate=1% corrupt=0.1%'; \"out.\" before a key: from a to b only,\n"
+	     "      duplicate=1% corrupt=0.1% mark=1%'; \"out.\" before a key: from a to b only,\n"
 	     "      \"in.\": from b to a only\n"
 	     "END   [NETNS:]TAP[,mtu=N][,ADDRESS/BITS]... or fd:N; NETNS is a process id,\n"
 	     "      a path, or a name of `ip netns`\n"

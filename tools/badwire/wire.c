@@ -249,9 +249,10 @@ void wire_report(const struct wire *wire, FILE *out)
 		fprintf(out,
 			"badwire: %s: %" PRIu64 " bytes in, %" PRIu64 " out; packets %" PRIu64
 			", lost %" PRIu64 ", overflowed %" PRIu64 ", duplicated %" PRIu64
-			", reordered %" PRIu64 ", corrupted %" PRIu64 "\n",
+			", reordered %" PRIu64 ", corrupted %" PRIu64 ", marked %" PRIu64 "\n",
 			names[i], read.bytes_in, written.bytes_out,
 			way->packets ? way->packets : read.frames_in, way->lost,
-			way->overflowed, way->duplicated, way->reordered, way->corrupted);
+			way->overflowed, way->duplicated, way->reordered, way->corrupted,
+			way->marked);
 	}
 }

@@ -8,6 +8,7 @@
 
 #include "link/frames.h"
 #include "wire/bytes.h"
+#include "wire/checksum.h"
 #include "wire/tcp.h"
 
 #define MS UINT64_C(1000000)
@@ -101,6 +102,43 @@ static void loss_follows_the_seed(void **state)
 	assert_memory_equal(lost[0], lost[1], sizeof(lost[0]));
 	assert_int_equal(counted[0], counted[1]);
 	assert_in_range(counted[0], 900, 1100);
+}
+
+/* Marks go into packets that are capable of ECN, whose header stays right, and into no other. */
+static void marks_what_is_capable(void **state)
+{
+	const struct haven_fault marks = {.mark_ppm = 1000000};
+	static const uint8_t before[4] = {0, 1, 2, 3}, after[4] = {0, 3, 3, 3};
+	struct path path;
+
+	(void)state;
+	path_open(&path, 3, &marks, &perfect);
+	for (int v6 = 0; v6 < 2; v6++) {
+		for (unsigned ecn = 0; ecn < 4; ecn++) {
+			const struct frame frame = {.proto = IPPROTO_UDP,
+						    .payload = 9,
+						    .v6 = v6};
+			struct hv_packet *packet = frame_new(&path.b.core, &frame);
+			uint8_t *ip = packet->data + 14;
+
+			ip[1] = (uint8_t)(before[ecn] << (v6 ? 4 : 0));
+			if (!v6) {
+				hv_put16(ip + 10, 0);
+				hv_put_checksum(ip + 10, hv_checksum(ip, 20));
+			}
+			assert_int_equal(hv_link_output(path.link_b, packet), 0);
+			assert_int_equal(hv_link_receive(path.link_a, 64), 1);
+			packet = hv_packet_queue_pop(&path.a.received);
+			ip = packet->data + 14;
+			assert_int_equal(ip[1] >> (v6 ? 4 : 0) & 3, after[ecn]);
+			if (!v6)
+				assert_int_equal(hv_checksum(ip, 20), 0);
+			hv_packet_free(&path.a.core, packet);
+		}
+	}
+	assert_int_equal(in_counters(&path).marked, 4);
+	assert_int_equal(in_counters(&path).lost, 0);
+	path_close(&path);
 }
 
 /* The share of losses and the mean length of their runs are what was asked for. */
@@ -431,6 +469,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(loss_follows_the_seed),
+		cmocka_unit_test(marks_what_is_capable),
 		cmocka_unit_test(losses_come_in_bursts),
 		cmocka_unit_test(a_burst_without_end),
 		cmocka_unit_test(everything_is_lost),

@@ -34,9 +34,10 @@ static void every_key(void **state)
 {
 	(void)state;
 	good("loss=2% reorder=5% delay=10ms jitter=1ms rate=10mbit queue=64k duplicate=1% "
-	     "corrupt=0.1% burst=0.5% burst-length=20");
+	     "corrupt=0.1% burst=0.5% burst-length=20 mark=3%");
 	assert_int_equal(in.burst_ppm, 5000);
 	assert_int_equal(in.burst_packets, 20);
+	assert_int_equal(in.mark_ppm, 30000);
 	assert_int_equal(in.loss_ppm, 20000);
 	assert_int_equal(in.reorder_ppm, 50000);
 	assert_int_equal(in.delay_ns, 10000000);
