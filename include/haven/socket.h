@@ -27,6 +27,8 @@ enum haven_event {
 	HAVEN_EVENT_SENT = 1 << 6, /* everything sent, FIN included if any, is acknowledged */
 	HAVEN_EVENT_SOFT_ERROR =
 		1 << 7, /* in trouble, but not given up: HAVEN_SO_SOFT_ERROR says why */
+	HAVEN_EVENT_URGENT =
+		1 << 8, /* the peer has marked data as urgent: haven_recv_urgent() */
 };
 
 /*
@@ -76,7 +78,9 @@ HAVEN_API int haven_connect(struct haven_socket *socket, const struct sockaddr *
 			    socklen_t length);
 
 /*
- * Send and receive. flags: MSG_PEEK (receive), MSG_TRUNC (datagram: return the real length), MSG_FASTOPEN (sendto on a stream
+ * Send and receive. flags: MSG_MORE (send: the rest of a segment follows), MSG_OOB (send on a stream: urgent), MSG_PEEK (receive),
+ * MSG_TRUNC (datagram: return the real length; stream: throw the bytes away), MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL (no effect),
+ * MSG_FASTOPEN (sendto on a stream
  * that is not connected: connect, and send in the SYN when the server is known; else -EINPROGRESS, and nothing was taken).
  * recv returns 0 at the end of a stream. Errors: -EAGAIN, -ENOTCONN, -EPIPE (after shutdown of this direction
  * or when the connection ended), -ECONNRESET, -ETIMEDOUT, -EMSGSIZE, -EDESTADDRREQ, -ENETUNREACH, -EHOSTUNREACH, -ENOBUFS, -ECONNREFUSED.
@@ -106,6 +110,9 @@ HAVEN_API int haven_getpeername(struct haven_socket *socket, struct sockaddr *ad
  * TCP_MAXSEG, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT, TCP_USER_TIMEOUT, TCP_QUICKACK, TCP_CORK, TCP_FASTOPEN (of a listener: how many connections may
  * wait for their ACK with data from the SYN; 0: off), TCP_FASTOPEN_CONNECT; TCP_CONGESTION (a name:
  * "cubic", "reno" or "none", see haven_stack_config; -ENOENT: unknown), which accepted sockets have from their listener.
+ * TCP_NOTSENT_LOWAT (WRITABLE only while less than half of it waits unsent), TCP_WINDOW_CLAMP, TCP_SYNCNT, TCP_LINGER2, TCP_DEFER_ACCEPT (up to
+ * 31 s). SOL_SOCKET too: SO_RCVLOWAT (READABLE only from there on), SO_OOBINLINE (always on). Buffer sizes are bytes of data; getsockopt
+ * shows them doubled, as Linux does. What is set on a listener holds for its connections, from their SYN-ACK on.
  * IPPROTO_IP/IPPROTO_IPV6: IP_TTL, IP_TOS, IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY; IP_BIND_ADDRESS_NO_PORT: bind to port
  * 0 takes the address only, and connect chooses a port that is new for its destination. SOL_HAVEN: below.
  * Of datagram sockets: IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP (struct ip_mreq, ip_mreqn), IPV6_JOIN_GROUP,
@@ -175,6 +182,13 @@ HAVEN_API void haven_send_commit(struct haven_socket *socket, size_t size, bool 
 typedef size_t haven_sink_fn(void *user, const uint8_t *data, size_t size);
 HAVEN_API void haven_socket_set_sink(struct haven_socket *socket, haven_sink_fn *sink,
 				     void *user);
+
+/*
+ * Urgent data (RFC 9293 section 3.8.5) is delivered inline, as SO_OOBINLINE would have it; the mark is all there is besides:
+ * bytes that are to be read (arrived or not) until the last urgent one is taken, 0 without. MSG_OOB on a send marks its last byte. New
+ * programs should not use it (RFC 6093).
+ */
+HAVEN_API size_t haven_recv_urgent(const struct haven_socket *socket);
 
 /* Bytes sent by the user that the peer has not acknowledged yet (SIOCOUTQ). */
 HAVEN_API size_t haven_send_queued(const struct haven_socket *socket);

@@ -10,7 +10,7 @@ static ssize_t send_to(struct haven_socket *socket, const struct iovec *iov, int
 	uint16_t port;
 	int error;
 
-	if (flags & MSG_OOB)
+	if ((flags & MSG_OOB) && !socket->stream)
 		return -EOPNOTSUPP;
 	if (socket->stream && (flags & MSG_FASTOPEN) && address)
 		return hv_stream_send_open(socket, iov, count, flags, address, length);

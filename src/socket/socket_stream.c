@@ -216,6 +216,8 @@ ssize_t hv_stream_send(struct haven_socket *socket, const struct iovec *iov, int
 		hv_tcp_send_commit(conn, (size_t)room, flags & MSG_MORE);
 		sent += (size_t)room;
 	}
+	if (sent && (flags & MSG_OOB))
+		hv_tcp_urgent_mark(conn);
 	return sent || !total ? (ssize_t)sent : -EAGAIN;
 }
 
@@ -377,6 +379,13 @@ size_t haven_send_queued(const struct haven_socket *socket)
 	const struct hv_stream *stream = hv_stream_of(socket);
 
 	return socket->stream && stream->conn ? hv_tcp_send_queued(stream->conn) : 0;
+}
+
+size_t haven_recv_urgent(const struct haven_socket *socket)
+{
+	const struct hv_stream *stream = hv_stream_of(socket);
+
+	return socket->stream && stream->conn ? hv_tcp_urgent_left(stream->conn) : 0;
 }
 
 uint64_t haven_socket_rtt_ns(const struct haven_socket *socket)

@@ -133,6 +133,10 @@ bool hv_tcp_receive_ended(const struct hv_tcp_conn *conn); /* FIN reached and bu
 int hv_tcp_take_error(struct hv_tcp_conn *conn);	   /* SO_ERROR: positive, cleared */
 int hv_tcp_soft_error_of(const struct hv_tcp_conn *conn);  /* positive; 0: no trouble */
 void hv_tcp_set_sink(struct hv_tcp_conn *conn, haven_sink_fn *sink, void *user);
+/* The last byte that was committed is urgent, with all before it (MSG_OOB). */
+void hv_tcp_urgent_mark(struct hv_tcp_conn *conn);
+/* Bytes that the reader has to take until no urgent one is left; 0: none is. */
+size_t hv_tcp_urgent_left(const struct hv_tcp_conn *conn);
 size_t hv_tcp_send_queued(const struct hv_tcp_conn *conn);
 uint64_t hv_tcp_rtt_ns(const struct hv_tcp_conn *conn);
 const char *hv_tcp_state_name(const struct hv_tcp_conn *conn);

@@ -14,6 +14,7 @@
 #include "tcp/tcp_spurious.h"
 #include "tcp/tcp_state.h"
 #include "tcp/tcp_timer.h"
+#include "tcp/tcp_urgent.h"
 
 enum {
 	DUP_ACK_THRESHOLD = 3, /* RFC 5681 section 3.2 */
@@ -231,6 +232,7 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	if (conn->no_delay || ack == conn->snd_max)
 		conn->more = false; /* "more follows" holds back no longer than this */
 	conn->snd_una = ack;
+	hv_tcp_urgent_acked(conn);
 	conn->snd_nxt = hv_seq_max(conn->snd_nxt, ack);
 	if (hv_seq_lt(conn->snd_small, ack))
 		conn->snd_small = ack; /* never half a sequence space behind */

@@ -182,11 +182,13 @@ struct hv_tcp_conn {
 	bool receive_fixed : 1; /* SO_RCVBUF was set: no tuning */
 	bool all_sent : 1;	/* HAVEN_EVENT_SENT holds */
 	/* RFC 3168: tcp_ecn.c. */
-	bool ecn_asked : 1; /* our last SYN did */
-	bool ecn_ok : 1;    /* agreed upon */
-	bool ecn_seen : 1;  /* something came with an ECN codepoint */
-	bool ecn_echo : 1;  /* CE came: ECE goes with every ACK until CWR comes */
-	bool ecn_told : 1;  /* the ACK at hand has ECE */
+	bool urgent_in : 1;  /* up to rcv_up (tcp_urgent.c) */
+	bool urgent_out : 1; /* up to snd_up */
+	bool ecn_asked : 1;  /* our last SYN did */
+	bool ecn_ok : 1;     /* agreed upon */
+	bool ecn_seen : 1;   /* something came with an ECN codepoint */
+	bool ecn_echo : 1;   /* CE came: ECE goes with every ACK until CWR comes */
+	bool ecn_told : 1;   /* the ACK at hand has ECE */
 	bool ecn_reducing : 1; /* the window shrinks because of that, until `recover` is acknowledged */
 	bool ecn_cwr_due : 1;  /* the window shrank: CWR goes with the next new data */
 	bool pace_waited : 1;  /* pacing held back in the last flush */
@@ -213,12 +215,14 @@ struct hv_tcp_conn {
 	uint32_t snd_wnd, snd_wnd_max; /* bytes; the largest ever offered */
 	uint32_t snd_wl1, snd_wl2;
 	uint32_t snd_small;  /* end of the last segment below the MSS (Nagle after Minshall) */
+	uint32_t snd_up;     /* with urgent_out */
 	struct hv_ring send; /* its first byte is at hv_tcp_send_base() */
 
 	/* Receive sequence space. */
 	uint32_t irs;
 	uint32_t rcv_nxt;
 	uint32_t rcv_edge;   /* right edge of the window as announced; never moves left */
+	uint32_t rcv_up;     /* with urgent_in */
 	uint32_t ack_sent;   /* rcv_nxt as last acknowledged */
 	uint32_t tune_bytes; /* taken by the reader since the receive limit last grew */
 	uint32_t

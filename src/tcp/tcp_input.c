@@ -16,6 +16,7 @@
 #include "tcp/tcp_syn_cookie.h"
 #include "tcp/tcp_timer.h"
 #include "tcp/tcp_timewait.h"
+#include "tcp/tcp_urgent.h"
 
 static void drop(struct hv_tcp_conn *conn, struct hv_packet *packet, enum hv_drop reason)
 {
@@ -185,7 +186,8 @@ static void segment_input(struct hv_tcp_conn *conn, struct hv_packet *packet)
 		hv_packet_free(hv_tcp_core(conn), packet);
 		return;
 	}
-	hv_tcp_receive_segment(conn, packet); /* seventh and eighth */
+	hv_tcp_urgent_input(conn, &packet->d); /* sixth */
+	hv_tcp_receive_segment(conn, packet);  /* seventh and eighth */
 }
 
 static void conn_input(struct hv_tcp_conn *conn, struct hv_packet *packet)

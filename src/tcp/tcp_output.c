@@ -11,6 +11,7 @@
 #include "tcp/tcp_scoreboard.h"
 #include "tcp/tcp_spurious.h"
 #include "tcp/tcp_timer.h"
+#include "tcp/tcp_urgent.h"
 #include "wire/checksum.h"
 
 enum {
@@ -186,11 +187,16 @@ static struct hv_packet *build(struct hv_tcp_conn *conn, uint32_t seq, uint32_t 
 		.ack = flags & HV_TCP_ACK ? conn->rcv_nxt : 0,
 		.flags = flags,
 	};
+	uint16_t urgent = is_syn ? 0 : hv_tcp_urgent_pointer(conn, seq);
 	uint32_t copy = size <= COPY_BELOW ? size : 0;
 	uint32_t offset = seq + is_syn - hv_tcp_send_base(conn); /* of the data in the ring */
 	struct hv_packet *packet;
 	uint8_t *p;
 
+	if (urgent) {
+		header.flags |= HV_TCP_URG;
+		header.urgent = urgent;
+	}
 	header.options_len =
 		(uint8_t)(is_syn ? hv_tcp_options_syn(conn, flags & HV_TCP_ACK, options)
 				 : hv_tcp_options_data(conn, size, options));

@@ -8,6 +8,7 @@
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_state.h"
 #include "tcp/tcp_timer.h"
+#include "tcp/tcp_urgent.h"
 
 bool hv_tcp_is_acceptable(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t size)
 {
@@ -67,6 +68,7 @@ void hv_tcp_reader_took(struct hv_tcp_conn *conn, uint32_t size)
 {
 	uint32_t half, worth, space;
 
+	hv_tcp_urgent_read(conn);
 	/* A reader that empties the buffer keeps pace: it gets a larger one, up to the limit. */
 	conn->tune_bytes += size;
 	if (!conn->receive.used && !conn->receive_fixed &&

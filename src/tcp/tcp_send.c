@@ -34,6 +34,8 @@ static uint32_t packet_payload_max(const struct hv_tcp_conn *conn)
 			   (conn->timestamps ? HV_TCP_TIMESTAMP_BYTES : 0);
 	uint32_t room = 65535 - headers;
 
+	if (conn->urgent_out)
+		return conn->mss; /* each segment has a pointer of its own */
 	return room > conn->mss ? room - room % conn->mss : conn->mss;
 }
 
@@ -78,7 +80,8 @@ static uint32_t peer_room(const struct hv_tcp_conn *conn)
 /* May the last piece, below one MSS, go, or does it wait for more (Nagle, cork)? */
 static bool small_may_go(const struct hv_tcp_conn *conn)
 {
-	if (conn->send_ended || conn->force_send || hv_seq_lt(conn->snd_nxt, conn->snd_max))
+	if (conn->send_ended || conn->force_send || conn->urgent_out ||
+	    hv_seq_lt(conn->snd_nxt, conn->snd_max))
 		return true;
 	if (conn->cork || conn->more)
 		return false;

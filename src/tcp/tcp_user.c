@@ -134,6 +134,8 @@ unsigned hv_tcp_conn_events(const struct hv_tcp_conn *conn)
 		events |= HAVEN_EVENT_CONNECTED;
 	if (conn->all_sent)
 		events |= HAVEN_EVENT_SENT;
+	if (hv_tcp_urgent_left(conn))
+		events |= HAVEN_EVENT_URGENT;
 	if (conn->soft_error && !over)
 		events |= HAVEN_EVENT_SOFT_ERROR;
 	return events;

@@ -40,6 +40,7 @@ static const struct {
 	{"peer-closed", HAVEN_EVENT_PEER_CLOSED},
 	{"connected", HAVEN_EVENT_CONNECTED},
 	{"sent", HAVEN_EVENT_SENT},
+	{"urgent", HAVEN_EVENT_URGENT},
 	{"soft-error", HAVEN_EVENT_SOFT_ERROR},
 };
 

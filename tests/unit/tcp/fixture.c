@@ -306,6 +306,7 @@ void script_in(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, cons
 		.ack = flags & HV_TCP_ACK ? s->host_iss + ack : 0,
 		.flags = flags,
 		.window = s->peer_window,
+		.urgent = s->urgent,
 	};
 	uint8_t bytes[40], *p;
 
@@ -356,6 +357,7 @@ void script_expect(struct script *s, const char *file, int line, uint8_t flags, 
 	if (s->got.has_timestamps)
 		s->ts_echo = s->got.ts_value;
 	s->got_window = d->window;
+	s->got_urgent = d->urgent;
 	s->got_traffic_class = d->traffic_class;
 	s->got_size = d->payload_len;
 	memcpy(s->got_payload, d->payload, d->payload_len);

@@ -64,6 +64,7 @@ struct script {
 	uint16_t peer_port, host_port;
 	uint32_t peer_iss, host_iss; /* sequence numbers below are relative to these */
 	uint16_t peer_window;
+	uint16_t urgent, got_urgent;
 	uint8_t traffic_class, got_traffic_class; /* of what goes in; of what came out last */
 	bool timestamps;			  /* the peer sends them */
 	uint32_t ts_value, ts_echo; /* of the next segment in; ts_echo follows what comes out */
