@@ -189,6 +189,19 @@ static bool read_ecn(struct seg_cursor *c, struct seg_value *ecn)
 	return seg_bad(c, "one of none, ect0, ect1, ce was expected");
 }
 
+static bool read_address(struct seg_cursor *c, enum seg_odd_address *out)
+{
+	static const char *const names[] = {"", "multicast", "broadcast", "unspecified"};
+
+	for (unsigned i = SEG_MULTICAST; i <= SEG_UNSPECIFIED; i++) {
+		if (seg_take_word(c, names[i])) {
+			*out = i;
+			return true;
+		}
+	}
+	return seg_bad(c, "multicast, broadcast or unspecified was expected");
+}
+
 static bool read_field(struct seg_cursor *c, struct seg_segment *segment, bool in)
 {
 	const struct {
@@ -211,6 +224,10 @@ static bool read_field(struct seg_cursor *c, struct seg_segment *segment, bool i
 			return seg_value(c, fields[i].value);
 	if (seg_take_word(c, "ecn"))
 		return read_ecn(c, &segment->ecn);
+	if (in && seg_take_word(c, "from"))
+		return read_address(c, &segment->from);
+	if (in && seg_take_word(c, "to"))
+		return read_address(c, &segment->to);
 	if (in && seg_take_word(c, "bad-checksum")) {
 		segment->bad_checksum = true;
 		return true;

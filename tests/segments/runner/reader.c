@@ -209,6 +209,20 @@ static bool read_anew(struct seg_cursor *c, struct seg_statement *s)
 	return seg_at_end(c) || seg_value(c, &s->plain.value);
 }
 
+static bool read_link(struct seg_cursor *c, struct seg_statement *s)
+{
+	static const char *const modes[] = {"free", "busy", "lossy"}; /* enum seg_link_mode */
+
+	s->kind = SEG_LINK;
+	for (int i = 0; i < 3; i++) {
+		if (seg_take_word(c, modes[i])) {
+			s->plain.value.low = i;
+			return true;
+		}
+	}
+	return seg_bad(c, "link free, link busy or link lossy");
+}
+
 static bool read_plain(struct seg_cursor *c, struct seg_statement *s)
 {
 	if (seg_take_word(c, "quiet"))
@@ -239,6 +253,8 @@ static bool read_plain(struct seg_cursor *c, struct seg_statement *s)
 		s->kind = SEG_BATCH;
 		return true;
 	}
+	if (seg_take_word(c, "link"))
+		return read_link(c, s);
 	if (seg_take_word(c, "flush")) {
 		s->kind = SEG_FLUSH;
 		return true;

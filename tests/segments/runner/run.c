@@ -144,8 +144,8 @@ static bool step(struct seg_world *world, const struct seg_statement *s)
 		return true;
 	}
 	/* Calls and questions see the moment as it is; only what goes in must find it quiet. */
-	if (s->when != SEG_NOW || s->kind == SEG_QUIET || s->kind == SEG_SEGMENT_IN ||
-	    s->kind == SEG_ICMP_IN)
+	if (s->when != SEG_NOW || s->kind == SEG_QUIET ||
+	    (!world->batch && (s->kind == SEG_SEGMENT_IN || s->kind == SEG_ICMP_IN)))
 		if (!wait_quietly(world, time_of(world, s, s->to_ns)))
 			return false;
 	switch (s->kind) {
@@ -162,7 +162,9 @@ static bool step(struct seg_world *world, const struct seg_statement *s)
 	case SEG_DROPS:
 		return expect_drops(world, s);
 	case SEG_FAIL:
-		world->fail_at = world->allocations + (uint64_t)s->plain.value.low;
+		world->fail_at = s->plain.value.low
+					 ? world->allocations + (uint64_t)s->plain.value.low
+					 : 0;
 		world->fail_span = s->plain.more.given ? (uint64_t)s->plain.more.low - 1 : 0;
 		return true;
 	case SEG_FLOW:
@@ -172,6 +174,9 @@ static bool step(struct seg_world *world, const struct seg_statement *s)
 		return true;
 	case SEG_BATCH:
 		world->batch = true;
+		return true;
+	case SEG_LINK:
+		seg_link_set(world, (enum seg_link_mode)s->plain.value.low);
 		return true;
 	case SEG_FLUSH:
 		world->batch = false;

@@ -61,6 +61,9 @@ struct seg_option {
 	bool any;	/* fastopen *: one cookie or other */
 };
 
+/* Addresses that nobody has; of segments in. */
+enum seg_odd_address { SEG_USUAL, SEG_MULTICAST, SEG_BROADCAST, SEG_UNSPECIFIED };
+
 enum seg_options_mode { SEG_OPTIONS_UNSAID, SEG_OPTIONS_LISTED, SEG_OPTIONS_ANY };
 
 struct seg_segment {
@@ -73,6 +76,7 @@ struct seg_segment {
 	/* Of segments in only. */
 	bool no_timestamp, bad_checksum;
 	struct seg_value data_offset, truncate, reserved;
+	enum seg_odd_address from, to;
 };
 
 struct seg_icmp {
@@ -133,6 +137,7 @@ enum seg_kind {
 	SEG_ANEW,
 	SEG_BATCH,
 	SEG_FLUSH,
+	SEG_LINK,
 };
 
 enum seg_when { SEG_NOW, SEG_AFTER, SEG_AT };
@@ -161,7 +166,7 @@ struct seg_statement {
 struct seg_config {
 	int64_t mtu, send_buffer, receive_buffer, max_sockets, max_time_wait, max_requests,
 		max_half_open, seed, peer_iss, port, hop_limit, ecn, mtu_probing;
-	bool no_quick_acks;
+	bool no_quick_acks, offloads;
 	uint64_t time_wait_ns, tolerance_ns;
 	bool v4, v6; /* run over this family */
 	char congestion[SEG_NAME];

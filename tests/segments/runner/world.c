@@ -66,6 +66,17 @@ static bool is_of_interest(const uint8_t *bytes, size_t size)
 	return size < 41 || bytes[6] != 58 || bytes[40] < 128; /* ICMPv6 that is no error */
 }
 
+/* What an offloading link would do: the field holds the pseudo-header's sum already. */
+static void fill_checksum(uint8_t *bytes, size_t size,
+			  const struct haven_frame_offload *offload)
+{
+	uint8_t *field = bytes + offload->csum_start + offload->csum_offset;
+	uint16_t sum = seg_checksum(bytes + offload->csum_start, size - offload->csum_start, 0);
+
+	field[0] = (uint8_t)(sum >> 8);
+	field[1] = (uint8_t)sum;
+}
+
 static int link_send(void *user, const struct iovec *iov, int count,
 		     const struct haven_frame_offload *offload)
 {
@@ -73,7 +84,8 @@ static int link_send(void *user, const struct iovec *iov, int count,
 	struct seg_packet *packet;
 	size_t size = 0;
 
-	(void)offload; /* the link takes none */
+	if (world->link_mode != SEG_LINK_FREE)
+		return world->link_mode == SEG_LINK_BUSY ? -EAGAIN : -ENOBUFS;
 	for (int i = 0; i < count; i++)
 		size += iov[i].iov_len;
 	packet = malloc(sizeof(*packet) + size);
@@ -84,6 +96,8 @@ static int link_send(void *user, const struct iovec *iov, int count,
 		memcpy(packet->bytes + packet->size, iov[i].iov_base, iov[i].iov_len);
 		packet->size += iov[i].iov_len;
 	}
+	if (offload->flags & 1)
+		fill_checksum(packet->bytes, packet->size, offload);
 	if (!is_of_interest(packet->bytes, packet->size)) {
 		free(packet);
 		return 0;
@@ -172,7 +186,8 @@ static bool plug_link(struct seg_world *world)
 
 	haven_link_config_init(&config);
 	config.mtu = (uint32_t)world->script->config.mtu;
-	config.offloads = 0; /* every packet as it is on a wire */
+	if (!world->script->config.offloads)
+		config.offloads = 0; /* every packet as it is on a wire */
 	error = haven_link_custom(world->stack, &link_ops, world, false, &config, &world->link);
 	if (!error)
 		error = haven_stack_attach(world->stack, world->link, &world->ifindex);
@@ -287,6 +302,15 @@ void seg_poll(struct seg_world *world)
 {
 	if (!world->batch)
 		poll_at(world, world->now_ns);
+}
+
+void seg_link_set(struct seg_world *world, enum seg_link_mode mode)
+{
+	world->link_mode = mode;
+	if (mode == SEG_LINK_FREE) {
+		haven_link_writable(world->stack, world->ifindex);
+		seg_poll(world);
+	}
 }
 
 void seg_deliver(struct seg_world *world, const void *bytes, size_t size)

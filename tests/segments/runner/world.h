@@ -15,6 +15,12 @@
 
 enum { SEG_FLOWS = 16, SEG_SOCKETS = 32, SEG_PEER_PORT = 5000, SEG_PACKET = 65536 };
 
+enum seg_link_mode {
+	SEG_LINK_FREE,
+	SEG_LINK_BUSY,	/* says EAGAIN: the stack keeps it */
+	SEG_LINK_LOSSY, /* says ENOBUFS: it is lost */
+};
+
 /* A packet that the stack sent. */
 struct seg_packet {
 	struct seg_packet *next;
@@ -52,6 +58,7 @@ struct seg_world {
 	uint64_t start_ns, now_ns; /* now_ns - start_ns is the script's clock */
 	struct seg_packet *first, **last;
 	bool batch; /* nothing is polled until `flush` */
+	enum seg_link_mode link_mode;
 	struct seg_flow flows[SEG_FLOWS];
 	unsigned flow; /* the one that the script talks about */
 	struct seg_socket sockets[SEG_SOCKETS];
@@ -77,6 +84,8 @@ bool seg_fail(struct seg_world *world, const char *format, ...)
 void seg_advance(struct seg_world *world, uint64_t until_ns);
 /* Send what is waiting, unless a batch is open. */
 void seg_poll(struct seg_world *world);
+/* What the link does with what the stack sends from now on. */
+void seg_link_set(struct seg_world *world, enum seg_link_mode mode);
 /* Hand a packet of the peer to the stack. */
 void seg_deliver(struct seg_world *world, const void *bytes, size_t size);
 /* Forget the oldest packet that came out. */

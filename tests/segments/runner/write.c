@@ -187,6 +187,29 @@ static void finish_checksum(const struct seg_world *world, uint8_t *packet, size
 	put16(packet + ip_size + field, seg_checksum(packet + ip_size, size, sum));
 }
 
+/* Take the place of one address in the IP header: the source (0) or the destination (1). */
+static void odd_address(const struct seg_world *world, uint8_t *packet, unsigned which,
+			enum seg_odd_address odd)
+{
+	uint8_t *p = packet + (world->v6 ? 8 + 16 * which : 12 + 4 * which);
+
+	if (odd == SEG_USUAL)
+		return;
+	memset(p, 0, world->v6 ? 16 : 4);
+	if (odd == SEG_MULTICAST || (world->v6 && odd == SEG_BROADCAST)) {
+		/* All hosts: ff02::1, 224.0.0.1; IPv6 has no broadcast. */
+		p[0] = world->v6 ? 0xff : 224;
+		p[1] = world->v6 ? 0x02 : 0;
+		p[world->v6 ? 15 : 3] = 1;
+	} else if (odd == SEG_BROADCAST) {
+		memset(p, 0xff, 4);
+	}
+	if (!world->v6) {
+		put16(packet + 10, 0);
+		put16(packet + 10, seg_checksum(packet, 20, 0));
+	}
+}
+
 void seg_send_segment(struct seg_world *world, const struct seg_segment *segment)
 {
 	static const struct seg_value none;
@@ -221,6 +244,8 @@ void seg_send_segment(struct seg_world *world, const struct seg_segment *segment
 		tos = (uint8_t)((tos & 0xfc) | segment->ecn.low);
 	write_ip(world, packet, IPPROTO_TCP, size,
 		 segment->ttl.given ? (uint8_t)segment->ttl.low : 64, tos);
+	odd_address(world, packet, 0, segment->from);
+	odd_address(world, packet, 1, segment->to);
 	if (size >= TCP_HEADER)
 		finish_checksum(world, packet, ip, size, IPPROTO_TCP, 16);
 	if (segment->bad_checksum)
