@@ -9,6 +9,7 @@
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_path_mtu.h"
+#include "tcp/tcp_rack.h"
 #include "tcp/tcp_sack.h"
 #include "tcp/tcp_send.h"
 #include "tcp/tcp_spurious.h"
@@ -261,6 +262,8 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 	}
 	hv_tcp_spurious_ack(conn, acked, options, &delivery);
 	if (!conn->in_recovery && hv_seq_geq(ack, conn->recover)) {
+		if (conn->loss_recovery)
+			hv_tcp_rack_recovered(conn);
 		conn->loss_recovery = false;
 		conn->ecn_reducing = false;
 		conn->recover = ack; /* never half a sequence space behind */
@@ -278,12 +281,13 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 		hv_tcp_fin_acked(conn);
 }
 
-/* It acknowledges no more than before. */
-static void sack_only(struct hv_tcp_conn *conn, const struct hv_tcp_options *options)
+/* It acknowledges no more than before. plain: a duplicate ACK as RFC 5681 section 2 has it. */
+static void sack_only(struct hv_tcp_conn *conn, const struct hv_tcp_options *options,
+		      bool plain)
 {
 	struct hv_tcp_delivery delivery = {0};
 
-	if (options->sack_count || conn->tail_out)
+	if (options->sack_count || (conn->tail_out && plain))
 		hv_tcp_sack_ack(conn, options, 0, &delivery);
 	hv_tcp_spurious_ack(conn, 0, options, &delivery);
 	/* What is missing shows by itself now: a time-out is next, no probe (RFC 8985 section 7.2). */
@@ -305,7 +309,7 @@ static void old_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *optio
 		news.sack[news.sack_count++][1] = options->sack[i][1];
 	}
 	if (news.sack_count)
-		sack_only(conn, &news);
+		sack_only(conn, &news, false);
 }
 
 enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct hv_desc *d,
@@ -334,7 +338,7 @@ enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct h
 	if (window_changed)
 		hv_tcp_mark(conn);
 	if (conn->sack_ok) {
-		sack_only(conn, options);
+		sack_only(conn, options, !d->payload_len && !window_changed);
 		return HV_TCP_ACK_OK;
 	}
 	if (window_changed)

@@ -73,7 +73,6 @@ void hv_tcp_rack_duplicate(struct hv_tcp_conn *conn)
 	if (hv_seq_lt(conn->snd_una, conn->rack_round))
 		return;
 	conn->rack_round = conn->snd_nxt;
-	conn->reordering = true;
 	if (conn->rack_multiplier < MULTIPLIER_MAX)
 		conn->rack_multiplier++;
 	conn->rack_persist = PERSIST_RECOVERIES;
