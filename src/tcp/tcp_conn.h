@@ -184,8 +184,9 @@ struct hv_tcp_conn {
 	/* RFC 3168: tcp_ecn.c. */
 	bool urgent_in : 1;  /* up to rcv_up (tcp_urgent.c) */
 	bool urgent_out : 1; /* up to snd_up */
-	bool ecn_asked : 1;  /* our last SYN did */
+	bool ecn_asked : 1;  /* a SYN of ours did */
 	bool ecn_ok : 1;     /* agreed upon */
+	bool ecn_mute : 1;   /* but the peer may not know: what we send is not ECN-capable */
 	bool ecn_seen : 1;   /* something came with an ECN codepoint */
 	bool ecn_echo : 1;   /* CE came: ECE goes with every ACK until CWR comes */
 	bool ecn_told : 1;   /* the ACK at hand has ECE */

@@ -129,7 +129,7 @@ uint8_t hv_tcp_ecn_codepoint(const struct hv_tcp_conn *conn, uint32_t seq, uint3
 	bool probe = size && hv_seq_gt(seq + size, conn->snd_una + conn->snd_wnd);
 	bool control = flags & (HV_TCP_FIN | HV_TCP_SYN);
 
-	if (!conn->ecn_ok)
+	if (!conn->ecn_ok || conn->ecn_mute)
 		return HV_ECN_NOT_ECT;
 	if (conn->tcp->config.ecn == HV_TCP_ECN_MORE)
 		return size || control ? HV_ECN_ECT_0 : HV_ECN_NOT_ECT;
@@ -140,9 +140,12 @@ uint8_t hv_tcp_ecn_codepoint(const struct hv_tcp_conn *conn, uint32_t seq, uint3
 void hv_tcp_ecn_sent(struct hv_tcp_conn *conn, uint8_t flags)
 {
 	if (flags & HV_TCP_SYN) {
-		/* One SYN without it, and it is not used (section 6.1.1). */
+		/*
+		 * Section 6.1.1: who ever sent a SYN that asks, and is answered by a SYN-ACK that agrees, must
+		 * echo marks, also when the SYN was repeated without asking: the peer counts on it.
+		 */
 		if (!(flags & HV_TCP_ACK))
-			conn->ecn_asked = flags & HV_TCP_ECE;
+			conn->ecn_asked |= (flags & HV_TCP_ECE) != 0;
 		return;
 	}
 	if (flags & HV_TCP_CWR)

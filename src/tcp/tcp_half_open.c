@@ -192,7 +192,8 @@ void hv_tcp_half_open_answer(const struct hv_tcp_half_open *half)
 {
 	struct hv_tcp *tcp = half->listener->tcp;
 	struct hv_tcp_bare bare =
-		bare_of(half, HV_TCP_SYN | HV_TCP_ACK | (half->ecn ? HV_TCP_ECE : 0));
+		bare_of(half, HV_TCP_SYN | HV_TCP_ACK |
+				      (half->ecn && !half->ecn_mute ? HV_TCP_ECE : 0));
 	struct hv_tcp_options options = {
 		.has_mss = true,
 		.mss = offered_mss(half),
@@ -339,7 +340,9 @@ static int check_segment(struct hv_tcp_half_open *half, const struct hv_desc *d)
 	}
 	if ((d->tcp_flags & HV_TCP_SYN) && d->seq == half->irs) {
 		if (!(d->tcp_flags & HV_TCP_ACK)) { /* our SYN-ACK was lost */
-			half->ecn &= hv_tcp_ecn_accepts(half->listener->tcp, d);
+			/* What it makes of a SYN-ACK on its way, nobody knows: marks are echoed,
+			 * and nothing of ours is ECN-capable (RFC 3168 section 6.1.1). */
+			half->ecn_mute |= !hv_tcp_ecn_accepts(half->listener->tcp, d);
 			hv_tcp_half_open_answer(half);
 		}
 		return HV_DROP_TCP_DUPLICATE;
@@ -403,6 +406,7 @@ struct hv_tcp_conn *hv_tcp_half_open_establish(struct hv_tcp_half_open *half, in
 		.answered = true,
 		.iss = half->iss,
 		.ecn = half->ecn,
+		.ecn_mute = half->ecn_mute,
 		.settings = &half->listener->options,
 		.replaces = half->cookie ? NULL : &half->tuple,
 	};

@@ -25,6 +25,7 @@ struct hv_tcp_half_open {
 	bool fast_open : 1; /* the SYN-ACK brings a Fast Open cookie */
 	bool deferred : 1;  /* the handshake is complete but for data (TCP_DEFER_ACCEPT) */
 	bool ecn : 1;	    /* the client asked for ECN, and we agree */
+	bool ecn_mute : 1;  /* its last SYN did not ask any more */
 	bool verified : 1; /* the client has answered, or was known before: no forged address */
 };
 

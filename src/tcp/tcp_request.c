@@ -188,6 +188,7 @@ int hv_tcp_conn_open_passive(struct hv_tcp_conn *conn, const struct hv_tuple *tu
 	conn->state = HV_TCP_SYN_RECEIVED;
 	conn->passive = true;
 	conn->ecn_ok = syn->ecn;
+	conn->ecn_mute = syn->ecn_mute;
 	conn->irs = syn->irs;
 	conn->rcv_nxt = conn->rcv_edge = conn->ack_sent = syn->irs + 1;
 	conn->snd_wnd = conn->snd_wnd_max = syn->window; /* not scaled in a SYN */

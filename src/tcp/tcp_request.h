@@ -45,6 +45,7 @@ struct hv_tcp_syn {
 	const struct hv_tcp_options *options;
 	const uint32_t *iss_floor; /* may be NULL */
 	bool ecn;		   /* agreed upon */
+	bool ecn_mute;		   /* but not for what we send */
 	bool answered;		   /* a SYN-ACK with iss went out already */
 	uint32_t iss;
 	const struct hv_tcp_listen_options *settings; /* may be NULL */
