@@ -128,7 +128,7 @@ static void test_duplicate_sack(void **state)
 	ack(s, 3001, SACK(1001, 2001)); /* it came twice */
 	assert_int_equal(s->conn->rack_multiplier, 1);
 	assert_false(s->conn->reordering); /* nothing came out of order */
-	ack(s, 4001, SACK(2001, 3001)); /* in the same round trip: counts once */
+	ack(s, 4001, SACK(2001, 3001));	   /* in the same round trip: counts once */
 	assert_int_equal(s->conn->rack_multiplier, 1);
 	assert_int_equal(s->conn->sacked_bytes, 0);
 	script_skip(s);
@@ -169,6 +169,30 @@ static void test_timeout(void **state)
 	ack(s, 10001, NULL);
 	script_skip(s);
 	assert_int_equal(s->conn->snd_una - s->host_iss, 10001);
+}
+
+/* RFC 8985 section 6.3: what was sent only just before the time-out is not given up. */
+static void test_timeout_spares_the_latest(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	s->conn->tail_out = true; /* no probe in between */
+	s->conn->tail_end = s->conn->snd_max + 1000000;
+	ack(s, 2001, NULL);
+	script_out(s, FLAGS_A, 11001, 1, 2000);
+	script_wait_ms(s, 195);
+	s->conn->cwnd += 1000;
+	hv_tcp_mark(s->conn);
+	hv_tcp_flush(&s->host.tcp);
+	script_out(s, FLAGS_A, 13001, 1, 1000);
+	script_wait_ms(s, 10);
+	script_out(s, FLAGS_A, 2001, 1, 1000);
+	assert_true(s->conn->loss_recovery);
+	assert_int_equal(s->conn->lost_bytes, 10000);
+	assert_int_equal(s->conn->cwnd,
+			 2000); /* the loss window, and what is still under way */
+	script_quiet(s);
 }
 
 /* RFC 8985 section 7: what is lost at the end is found without a time-out. */
@@ -413,6 +437,7 @@ int main(void)
 		SCRIPT_TEST(test_duplicate_sack),
 		SCRIPT_TEST(test_lost_retransmission),
 		SCRIPT_TEST(test_timeout),
+		SCRIPT_TEST(test_timeout_spares_the_latest),
 		SCRIPT_TEST(test_tail_loss),
 		SCRIPT_TEST(test_needless_probe),
 		SCRIPT_TEST(test_needed_probe),
