@@ -76,6 +76,9 @@ static bool parse(int argc, char **argv, struct peer_options *options, uint64_t 
 					      {"no-quick-acks", no_argument, NULL, 'Q'},
 					      {"congestion", required_argument, NULL, 'C'},
 					      {"pcap", required_argument, NULL, 'p'},
+					      {"no-pacing", no_argument, NULL, 'P'},
+					      {"ecn", required_argument, NULL, 'E'},
+					      {"mtu-probing", required_argument, NULL, 'M'},
 					      {NULL, 0, NULL, 0}};
 	int letter;
 
@@ -110,6 +113,15 @@ static bool parse(int argc, char **argv, struct peer_options *options, uint64_t 
 		case 'Q':
 			options->no_quick_acks = true;
 			break;
+		case 'P':
+			options->no_pacing = true;
+			break;
+		case 'E':
+			options->ecn = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'M':
+			options->mtu_probing = (int)strtol(optarg, NULL, 10);
+			break;
 		case 'p':
 			options->pcap = optarg;
 			break;
@@ -122,7 +134,7 @@ static bool parse(int argc, char **argv, struct peer_options *options, uint64_t 
 
 int main(int argc, char **argv)
 {
-	struct peer_options options = {.mtu = 1500};
+	struct peer_options options = {.mtu = 1500, .ecn = -1, .mtu_probing = -1};
 	struct peer_result result = {0};
 	struct stream stream;
 	uint64_t to_send = 0;

@@ -17,8 +17,9 @@ struct peer_options {
 	const char *congestion;		 /* NULL: the default */
 	int send_buffer, receive_buffer; /* 0: by themselves */
 	uint32_t mtu;
-	bool no_quick_acks; /* haven only */
-	double seconds;	    /* the end sends for so long; 0: all it has */
+	bool no_quick_acks, no_pacing; /* of haven, as the next two: see <haven/stack.h> */
+	int ecn, mtu_probing;	       /* -1: the default */
+	double seconds;		       /* the end sends for so long; 0: all it has */
 	const char *pcap;
 };
 

@@ -112,6 +112,11 @@ static bool make_stack(struct end *end)
 	haven_stack_config_init(&config);
 	config.privileged_port_limit = 0;
 	config.tcp_no_quick_acks = end->options->no_quick_acks;
+	config.no_pacing = end->options->no_pacing;
+	if (end->options->ecn >= 0)
+		config.ecn = (uint8_t)end->options->ecn;
+	if (end->options->mtu_probing >= 0)
+		config.mtu_probing = (uint8_t)end->options->mtu_probing;
 	if (end->options->send_buffer)
 		config.send_buffer_bytes = (uint32_t)end->options->send_buffer;
 	if (end->options->receive_buffer)
