@@ -86,6 +86,16 @@ static bool do_socket(struct seg_world *world, const struct seg_call *call)
 				 0);
 }
 
+static bool do_take(struct seg_world *world, const struct seg_call *call)
+{
+	struct seg_socket *s = socket_place(world, call->socket);
+
+	if (!s || !check_result(world, call, seg_forward_take(world, &s->socket), 0))
+		return false;
+	seg_poll(world);
+	return true;
+}
+
 static bool do_accept(struct seg_world *world, const struct seg_call *call)
 {
 	struct seg_socket *listener = socket_find(world, call->word);
@@ -366,6 +376,7 @@ static bool call_on(struct seg_world *world, struct seg_socket *s, const struct 
 		return true;
 	case SEG_CALL_SOCKET:
 	case SEG_CALL_ACCEPT:
+	case SEG_CALL_TAKE:
 		break;
 	}
 	return false;
@@ -380,6 +391,8 @@ bool seg_do_call(struct seg_world *world, const struct seg_call *call)
 		return do_socket(world, call);
 	if (call->verb == SEG_CALL_ACCEPT)
 		return do_accept(world, call);
+	if (call->verb == SEG_CALL_TAKE)
+		return do_take(world, call);
 	s = socket_find(world, call->socket);
 	if (!s)
 		return seg_fail(world, "there is no socket '%s'", call->socket);

@@ -57,6 +57,14 @@ bool seg_do_call(struct seg_world *world, const struct seg_call *call);
 const char *seg_state(struct seg_world *world);
 void seg_close_all(struct seg_world *world);
 
+/* --- forward.c ---------------------------------------------------------------------------- */
+
+/* Hold what no socket claims until the script takes or refuses it. */
+void seg_forward_start(struct seg_world *world);
+/* Take the oldest request: a socket in SYN-RECEIVED. Returns 0 or a negative errno; -EAGAIN: none is held. */
+int seg_forward_take(struct seg_world *world, struct haven_socket **out);
+bool seg_forward_refuse(struct seg_world *world, const char *error);
+
 /* --- run.c -------------------------------------------------------------------------------- */
 
 /* Run a script over one family. Returns whether all came as expected; else world.error. */

@@ -167,6 +167,7 @@ static const struct verb verbs[] = {
 	{"error", SEG_CALL_ERROR, read_error, false},
 	{"info", SEG_CALL_INFO, read_info, false},
 	{"queued", SEG_CALL_QUEUED, read_nothing, true},
+	{"take", SEG_CALL_TAKE, read_nothing, false},
 };
 
 /* After '=': a number, a range, an error's name, or (of a get) a text. */

@@ -69,6 +69,10 @@ bool seg_read_config(struct seg_cursor *c, struct seg_config *config)
 	if (seg_take_word(c, "congestion"))
 		return seg_word(c, config->congestion, sizeof(config->congestion)) ||
 		       seg_bad(c, "the name of a congestion control was expected");
+	if (seg_take_word(c, "forwarder")) {
+		config->forwarder = true;
+		return true;
+	}
 	if (seg_take_word(c, "offloads")) {
 		config->offloads = true;
 		return true;

@@ -255,6 +255,15 @@ static bool read_plain(struct seg_cursor *c, struct seg_statement *s)
 	}
 	if (seg_take_word(c, "link"))
 		return read_link(c, s);
+	if (seg_take_word(c, "refuse")) {
+		s->kind = SEG_REFUSE;
+		return seg_word(c, s->plain.name, sizeof(s->plain.name)) ||
+		       seg_bad(c, "the name of an error was expected");
+	}
+	if (seg_take_word(c, "requests")) {
+		s->kind = SEG_REQUESTS;
+		return seg_value(c, &s->plain.value);
+	}
 	if (seg_take_word(c, "flush")) {
 		s->kind = SEG_FLUSH;
 		return true;
@@ -273,6 +282,7 @@ static bool is_expectation(const struct seg_statement *s)
 	case SEG_QUIET:
 	case SEG_STATE:
 	case SEG_DROPS:
+	case SEG_REQUESTS:
 		return true;
 	case SEG_CALL:
 		return s->call.said || s->call.verb == SEG_CALL_HAS;

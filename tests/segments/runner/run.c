@@ -175,6 +175,11 @@ static bool step(struct seg_world *world, const struct seg_statement *s)
 	case SEG_BATCH:
 		world->batch = true;
 		return true;
+	case SEG_REFUSE:
+		return seg_forward_refuse(world, s->plain.name);
+	case SEG_REQUESTS:
+		return seg_in_range(&s->plain.value, world->request_count) ||
+		       seg_fail(world, "%s\n\tcame: %u", s->text, world->request_count);
 	case SEG_LINK:
 		seg_link_set(world, (enum seg_link_mode)s->plain.value.low);
 		return true;

@@ -102,6 +102,7 @@ enum seg_verb {
 	SEG_CALL_ERROR,
 	SEG_CALL_INFO,
 	SEG_CALL_QUEUED,
+	SEG_CALL_TAKE,
 };
 
 /* `c: send 100 more = EAGAIN` */
@@ -138,6 +139,8 @@ enum seg_kind {
 	SEG_BATCH,
 	SEG_FLUSH,
 	SEG_LINK,
+	SEG_REFUSE,
+	SEG_REQUESTS,
 };
 
 enum seg_when { SEG_NOW, SEG_AFTER, SEG_AT };
@@ -166,7 +169,7 @@ struct seg_statement {
 struct seg_config {
 	int64_t mtu, send_buffer, receive_buffer, max_sockets, max_time_wait, max_requests,
 		max_half_open, seed, peer_iss, port, hop_limit, ecn, mtu_probing;
-	bool no_quick_acks, offloads;
+	bool no_quick_acks, offloads, forwarder;
 	uint64_t time_wait_ns, tolerance_ns;
 	bool v4, v6; /* run over this family */
 	char congestion[SEG_NAME];

@@ -223,6 +223,8 @@ bool seg_world_init(struct seg_world *world, const struct seg_script *script, bo
 	if (error)
 		return seg_fail(world, "the stack cannot be made: %s", haven_strerror(error));
 	haven_set_time(world->stack, world->now_ns);
+	if (script->config.forwarder)
+		seg_forward_start(world);
 	return plug_link(world);
 }
 

@@ -8,12 +8,19 @@
 #ifndef SEGMENTS_WORLD_H
 #define SEGMENTS_WORLD_H
 
+#include <haven/forward.h>
 #include <haven/link.h>
 #include <haven/socket.h>
 
 #include "script.h"
 
-enum { SEG_FLOWS = 16, SEG_SOCKETS = 32, SEG_PEER_PORT = 5000, SEG_PACKET = 65536 };
+enum {
+	SEG_FLOWS = 16,
+	SEG_SOCKETS = 32,
+	SEG_REQUESTS_MAX = 16,
+	SEG_PEER_PORT = 5000,
+	SEG_PACKET = 65536
+};
 
 enum seg_link_mode {
 	SEG_LINK_FREE,
@@ -62,6 +69,8 @@ struct seg_world {
 	struct seg_flow flows[SEG_FLOWS];
 	unsigned flow; /* the one that the script talks about */
 	struct seg_socket sockets[SEG_SOCKETS];
+	struct haven_request *requests[SEG_REQUESTS_MAX]; /* held, the oldest first */
+	unsigned request_count;
 	/* Memory. */
 	uint64_t live, live_bytes, allocations, fail_at, fail_span;
 	uint64_t random;
