@@ -135,6 +135,9 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 		.ecn = c->ecn,
 		.no_pacing = c->no_pacing,
 		.no_quick_acks = c->tcp_no_quick_acks,
+		.no_timestamps = c->tcp_no_timestamps,
+		.no_window_scaling = c->tcp_no_window_scaling,
+		.no_sack = c->tcp_no_sack,
 	};
 	int error = hv_core_init(core, &c->env);
 

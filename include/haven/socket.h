@@ -113,7 +113,7 @@ HAVEN_API int haven_getpeername(struct haven_socket *socket, struct sockaddr *ad
  * TCP_NOTSENT_LOWAT (WRITABLE only while less than half of it waits unsent), TCP_WINDOW_CLAMP, TCP_SYNCNT, TCP_LINGER2, TCP_DEFER_ACCEPT (up to
  * 31 s). SOL_SOCKET too: SO_RCVLOWAT (READABLE only from there on), SO_OOBINLINE (always on). Buffer sizes are bytes of data; getsockopt
  * shows them doubled, as Linux does. What is set on a listener holds for its connections, from their SYN-ACK on.
- * IPPROTO_IP/IPPROTO_IPV6: IP_TTL, IP_TOS, IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY; IP_BIND_ADDRESS_NO_PORT: bind to port
+ * IPPROTO_IP/IPPROTO_IPV6: IP_TTL, IP_TOS, IP_MTU_DISCOVER (streams: IP_PMTUDISC_DONT clears DF), IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY; IP_BIND_ADDRESS_NO_PORT: bind to port
  * 0 takes the address only, and connect chooses a port that is new for its destination. SOL_HAVEN: below.
  * Of datagram sockets: IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP (struct ip_mreq, ip_mreqn), IPV6_JOIN_GROUP,
  * IPV6_LEAVE_GROUP (struct ipv6_mreq; on AF_INET6 sockets): links by the stack's ifindex; IP_MULTICAST_TTL,

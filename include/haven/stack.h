@@ -115,6 +115,8 @@ struct haven_stack_config {
 	 * met a path which swallows large packets and says nothing (default), 2 on all. As Linux's tcp_mtu_probing.
 	 */
 	uint8_t mtu_probing;
+	/* Neither offer these in a SYN nor agree to them: RFC 7323 timestamps and windows above 64 KiB, RFC 2018. */
+	bool tcp_no_timestamps, tcp_no_window_scaling, tcp_no_sack;
 
 	/* Behaviour. */
 	bool accept_any_address; /* packets to every address are for this stack (forwarder) */

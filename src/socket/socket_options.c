@@ -46,9 +46,11 @@ static const struct option options[] = {
 	{IPPROTO_TCP, TCP_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0, OPTION_STREAM},
 	{IPPROTO_IP, IP_TTL, 1, 255, -1, OPTION_STREAM | OPTION_DATAGRAM},
 	{IPPROTO_IP, IP_TOS, 0, 255, 0, OPTION_STREAM | OPTION_DATAGRAM},
+	{IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_OMIT, IP_PMTUDISC_WANT,
+	 OPTION_STREAM},
 };
 
-/* IPv6's names for the same two fields. */
+/* IPv6's names for the same. */
 static void same_option(int *level, int *option)
 {
 	if (*level != IPPROTO_IPV6)
@@ -59,6 +61,9 @@ static void same_option(int *level, int *option)
 	} else if (*option == IPV6_TCLASS) {
 		*level = IPPROTO_IP;
 		*option = IP_TOS;
+	} else if (*option == IPV6_MTU_DISCOVER) {
+		*level = IPPROTO_IP;
+		*option = IP_MTU_DISCOVER;
 	}
 }
 
@@ -117,7 +122,6 @@ void hv_socket_options_free(struct haven_socket *socket)
 static int stream_set(struct haven_socket *socket, int level, int option, int value)
 {
 	struct hv_tcp_conn *conn = hv_stream_of(socket)->conn;
-
 	int error;
 
 	if (conn)

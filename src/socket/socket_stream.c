@@ -218,6 +218,8 @@ ssize_t hv_stream_send(struct haven_socket *socket, const struct iovec *iov, int
 	}
 	if (sent && (flags & MSG_OOB))
 		hv_tcp_urgent_mark(conn);
+	if (flags & MSG_EOR && total && sent == total)
+		hv_tcp_record_end(conn);
 	return sent || !total ? (ssize_t)sent : -EAGAIN;
 }
 

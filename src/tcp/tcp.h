@@ -41,6 +41,7 @@ struct hv_tcp_config {
 	int congestion; /* of new connections: hv_tcp_congestion_number(); 0 is CUBIC */
 	uint8_t ecn;	/* enum hv_tcp_ecn_mode */
 	bool no_pacing;
+	bool no_timestamps, no_window_scaling, no_sack; /* not offered, not agreed to */
 	bool no_quick_acks; /* the first segments of a connection meet delayed ACKs like all others */
 	uint8_t mtu_probing; /* RFC 4821: 0 never, 1 after a black hole, 2 always */
 };
@@ -127,6 +128,8 @@ void hv_tcp_shutdown_receive(struct hv_tcp_conn *conn);
 ssize_t hv_tcp_send_reserve(struct hv_tcp_conn *conn, size_t wanted, struct iovec slices[2],
 			    int *count);
 void hv_tcp_send_commit(struct hv_tcp_conn *conn, size_t size, bool more);
+/* MSG_EOR: what is queued now ends a segment (tcp_record.c). */
+void hv_tcp_record_end(struct hv_tcp_conn *conn);
 size_t hv_tcp_receive_peek(struct hv_tcp_conn *conn, struct iovec slices[2], int *count);
 void hv_tcp_receive_consume(struct hv_tcp_conn *conn, size_t size); /* opens the window */
 bool hv_tcp_receive_ended(const struct hv_tcp_conn *conn); /* FIN reached and buffer empty */

@@ -10,6 +10,7 @@
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_rack.h"
+#include "tcp/tcp_record.h"
 #include "tcp/tcp_sack.h"
 #include "tcp/tcp_send.h"
 #include "tcp/tcp_spurious.h"
@@ -237,6 +238,7 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 		conn->more = false; /* "more follows" holds back no longer than this */
 	conn->snd_una = ack;
 	hv_tcp_urgent_acked(conn);
+	hv_tcp_record_acked(conn);
 	conn->snd_nxt = hv_seq_max(conn->snd_nxt, ack);
 	if (hv_seq_lt(conn->snd_small, ack))
 		conn->snd_small = ack; /* never half a sequence space behind */

@@ -9,6 +9,7 @@
 #include "tcp/tcp_listen.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_receive.h"
+#include "tcp/tcp_record.h"
 #include "tcp/tcp_scoreboard.h"
 #include "tcp/tcp_timer.h"
 
@@ -45,6 +46,7 @@ struct hv_tcp_conn *hv_tcp_conn_new(struct hv_tcp *tcp, int *error)
 	conn->receive_limit = smaller(tcp->config.receive_buffer_bytes, RECEIVE_START);
 	hv_ring_init(&conn->receive, conn->receive_limit);
 	conn->congestion = hv_tcp_congestion_at(tcp->config.congestion);
+	conn->mtu_discover = IP_PMTUDISC_WANT;
 	conn->quick_acks = tcp->config.no_quick_acks ? 0 : HV_TCP_QUICK_ACKS;
 	conn->rto_ns = HV_TCP_RTO_INITIAL_NS;
 	conn->keepalive_idle_s = HV_TCP_KEEPALIVE_IDLE_S;
@@ -94,6 +96,7 @@ static void detach(struct hv_tcp_conn *conn)
 	memset(conn->deadlines, 0, sizeof(conn->deadlines));
 	hv_tcp_reassembly_clear(conn);
 	hv_tcp_sent_finish(conn);
+	hv_tcp_record_finish(conn);
 	hv_ring_finish(&conn->send, core);
 	hv_tcp_fast_open_end(conn, false);
 	conn->send_syn = false;

@@ -70,8 +70,9 @@ enum hv_tcp_deadline {
 };
 
 struct hv_tcp_congestion_ops;
-struct hv_tcp_flight; /* tcp_scoreboard.h */
-struct hv_tcp_block;  /* tcp_reassembly.c */
+struct hv_tcp_flight;  /* tcp_scoreboard.h */
+struct hv_tcp_block;   /* tcp_reassembly.c */
+struct hv_tcp_records; /* tcp_record.h */
 
 enum {
 	HV_TCP_MSS_DEFAULT_V4 = 536,  /* RFC 9293 section 3.7.1 MUST-15 */
@@ -147,6 +148,7 @@ struct hv_tcp_conn {
 	uint8_t dup_acks;	  /* RFC 5681 section 2, since the last new ACK; saturates */
 	uint8_t snd_wscale, rcv_wscale;	  /* shifts of the peer's and of our window field */
 	uint8_t hop_limit, traffic_class; /* IP_TTL (0: the stack's), IP_TOS */
+	uint8_t mtu_discover;		  /* IP_MTU_DISCOVER: an IP_PMTUDISC_ */
 	uint8_t keepalive_count;	  /* TCP_KEEPCNT */
 	uint8_t syn_retries;		  /* TCP_SYNCNT; 0: HV_TCP_RETRIES_SYN */
 
@@ -218,6 +220,7 @@ struct hv_tcp_conn {
 	uint32_t snd_small;  /* end of the last segment below the MSS (Nagle after Minshall) */
 	uint32_t snd_up;     /* with urgent_out */
 	struct hv_ring send; /* its first byte is at hv_tcp_send_base() */
+	struct hv_tcp_records *records; /* ends of MSG_EOR in it, or NULL */
 
 	/* Receive sequence space. */
 	uint32_t irs;
@@ -228,13 +231,13 @@ struct hv_tcp_conn {
 	uint32_t tune_bytes; /* taken by the reader since the receive limit last grew */
 	uint32_t
 		receive_limit; /* buffer that is offered; the ring's own limit keeps older promises */
+	uint32_t sack_recent; /* sequence of the block that came last (RFC 2018 section 4) */
 	struct hv_ring receive;
 	haven_sink_fn *sink;
 	void *sink_user;
 	struct hv_tcp_block *blocks; /* out-of-order data by sequence */
 	uint32_t blocks_bytes;	     /* true size of it */
 	uint16_t blocks_runs;	     /* gaps before them */
-	uint32_t sack_recent; /* sequence of the block that came last (RFC 2018 section 4) */
 
 	uint32_t dsack_left,
 		dsack_right; /* came twice, to be told (RFC 2883); equal: nothing */

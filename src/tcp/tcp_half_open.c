@@ -60,6 +60,7 @@ static uint32_t timestamp_of(const struct hv_tcp_half_open *half)
 void hv_tcp_half_open_read(struct hv_tcp_half_open *half, struct hv_tcp_listener *listener,
 			   const struct hv_packet *packet, const struct hv_tcp_options *options)
 {
+	const struct hv_tcp_config *config = &listener->tcp->config;
 	const struct hv_desc *d = &packet->d;
 
 	*half = (struct hv_tcp_half_open){
@@ -77,9 +78,9 @@ void hv_tcp_half_open_read(struct hv_tcp_half_open *half, struct hv_tcp_listener
 		.window = d->window,
 		.peer_mss = options->has_mss ? options->mss : 0,
 		.peer_wscale = options->window_scale,
-		.wscale_ok = options->has_window_scale,
-		.sack_ok = options->sack_permitted,
-		.timestamps = options->has_timestamps,
+		.wscale_ok = options->has_window_scale && !config->no_window_scaling,
+		.sack_ok = options->sack_permitted && !config->no_sack,
+		.timestamps = options->has_timestamps && !config->no_timestamps,
 		.ecn = hv_tcp_ecn_accepts(listener->tcp, d),
 		.fast_open = options->has_fast_open && listener->fast_open_max,
 	};

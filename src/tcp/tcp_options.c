@@ -61,13 +61,14 @@ uint32_t hv_tcp_timestamp(const struct hv_tcp_conn *conn)
 
 unsigned hv_tcp_options_syn(struct hv_tcp_conn *conn, bool is_answer, uint8_t *out)
 {
+	const struct hv_tcp_config *config = &conn->tcp->config;
 	struct hv_tcp_options options = {
 		.has_mss = true,
 		.mss = conn->rcv_mss,
-		.has_window_scale = !is_answer || conn->wscale_ok,
+		.has_window_scale = is_answer ? conn->wscale_ok : !config->no_window_scaling,
 		.window_scale = conn->rcv_wscale,
-		.has_timestamps = !is_answer || conn->timestamps,
-		.sack_permitted = !is_answer || conn->sack_ok,
+		.has_timestamps = is_answer ? conn->timestamps : !config->no_timestamps,
+		.sack_permitted = is_answer ? conn->sack_ok : !config->no_sack,
 		.ts_value = hv_tcp_timestamp(conn),
 		.ts_echo = is_answer ? conn->ts_recent : 0,
 	};
@@ -118,10 +119,12 @@ unsigned hv_tcp_options_data(struct hv_tcp_conn *conn, uint32_t size, uint8_t *o
 
 void hv_tcp_options_agree(struct hv_tcp_conn *conn, const struct hv_tcp_options *options)
 {
+	const struct hv_tcp_config *config = &conn->tcp->config;
+
 	conn->peer_mss = hv_tcp_is_v4(conn) ? HV_TCP_MSS_DEFAULT_V4 : HV_TCP_MSS_DEFAULT_V6;
 	if (options->has_mss)
 		conn->peer_mss = options->mss < HV_TCP_MSS_MIN ? HV_TCP_MSS_MIN : options->mss;
-	conn->wscale_ok = options->has_window_scale;
+	conn->wscale_ok = options->has_window_scale && !config->no_window_scaling;
 	if (conn->wscale_ok) {
 		/* RFC 7323 section 2.3: more than 14 is taken as 14. */
 		conn->snd_wscale = options->window_scale > HV_TCP_WINDOW_SCALE_MAX
@@ -131,8 +134,8 @@ void hv_tcp_options_agree(struct hv_tcp_conn *conn, const struct hv_tcp_options 
 		conn->snd_wscale = 0;
 		conn->rcv_wscale = 0;
 	}
-	conn->sack_ok = options->sack_permitted;
-	conn->timestamps = options->has_timestamps;
+	conn->sack_ok = options->sack_permitted && !config->no_sack;
+	conn->timestamps = options->has_timestamps && !config->no_timestamps;
 	if (conn->timestamps) {
 		conn->ts_recent = options->ts_value;
 		conn->ts_recent_s = clock_s(conn);
@@ -154,6 +157,15 @@ void hv_tcp_mss_update(struct hv_tcp_conn *conn)
 	if (conn->timestamps)
 		mss -= HV_TCP_TIMESTAMP_BYTES;
 	conn->mss = (uint16_t)mss;
+}
+
+void hv_tcp_mss_limit(struct hv_tcp_conn *conn, uint16_t user_mss)
+{
+	conn->user_mss = user_mss;
+	conn->rcv_mss = hv_tcp_mss_offer(conn->tcp, &conn->tuple.remote);
+	if (user_mss && user_mss < conn->rcv_mss)
+		conn->rcv_mss = user_mss;
+	hv_tcp_mss_update(conn);
 }
 
 bool hv_tcp_paws_reject(const struct hv_tcp_conn *conn, const struct hv_desc *d,

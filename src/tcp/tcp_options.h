@@ -20,6 +20,8 @@ uint8_t hv_tcp_window_scale_for(uint32_t limit_bytes);
 /* Our timestamp clock in milliseconds, with the connection's offset. */
 uint32_t hv_tcp_timestamp(const struct hv_tcp_conn *conn);
 /* RFC 7323 section 5.3 R1: an old duplicate? */
+/* TCP_MAXSEG before the handshake: neither sent nor offered to be taken. 0: no limit. */
+void hv_tcp_mss_limit(struct hv_tcp_conn *conn, uint16_t user_mss);
 bool hv_tcp_paws_reject(const struct hv_tcp_conn *conn, const struct hv_desc *d,
 			const struct hv_tcp_options *options);
 /* RFC 7323 section 4.3: remember the timestamp to echo. */

@@ -8,6 +8,7 @@
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_options.h"
 #include "tcp/tcp_receive.h"
+#include "tcp/tcp_record.h"
 #include "tcp/tcp_scoreboard.h"
 #include "tcp/tcp_spurious.h"
 #include "tcp/tcp_timer.h"
@@ -237,7 +238,9 @@ static bool is_pushed(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t siz
 		return false;
 	if (size > conn->mss)
 		return true;
-	return seq + size == hv_tcp_send_end(conn) && (!conn->no_push || conn->force_send);
+	if (hv_tcp_record_ends_at(conn, seq + size))
+		return true;
+	return seq + size == hv_tcp_send_end(conn) && !conn->no_push;
 }
 
 int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8_t flags)
@@ -252,7 +255,9 @@ int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8
 		.hop_limit = conn->hop_limit,
 		.traffic_class =
 			conn->traffic_class | hv_tcp_ecn_codepoint(conn, seq, size, flags),
-		.dont_fragment = true, /* RFC 1191: path MTU discovery */
+		/* RFC 1191: path MTU discovery */
+		.dont_fragment = conn->mtu_discover != IP_PMTUDISC_DONT &&
+				 conn->mtu_discover != IP_PMTUDISC_OMIT,
 	};
 	bool recorded = conn->sack_ok && !(flags & HV_TCP_SYN) && (size || flags & HV_TCP_FIN);
 	int status;

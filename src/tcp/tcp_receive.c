@@ -182,7 +182,7 @@ void hv_tcp_receive_segment(struct hv_tcp_conn *conn, struct hv_packet *packet)
 	}
 	if (conn->orphan && size && hv_seq_gt(seq + size, conn->rcv_nxt)) {
 		/* Nobody will read it, and the sender must know (RFC 1122 section 4.2.2.13). */
-		hv_tcp_send_reset(conn);
+		hv_tcp_send_reset_for(conn->tcp, packet); /* SEG.ACK is what it expects next */
 		hv_drop(core, packet, HV_DROP_TCP_CLOSED);
 		hv_tcp_conn_end(conn, ECONNRESET);
 		return;

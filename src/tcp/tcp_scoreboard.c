@@ -218,8 +218,11 @@ void hv_tcp_sent_acked(struct hv_tcp_conn *conn, struct hv_tcp_delivery *deliver
 		uint32_t part = (whole ? sent->end : conn->snd_una) - sent->seq;
 
 		if (!sent->sacked) {
+			struct hv_tcp_sent arrived = *sent; /* the rest of it did not */
+
+			arrived.end = sent->seq + part;
 			delivery->bytes += part;
-			hv_tcp_rack_delivered(conn, sent, delivery);
+			hv_tcp_rack_delivered(conn, &arrived, delivery);
 		}
 		if (!whole) {
 			uint32_t left = segments_in(conn, sent->end - conn->snd_una);

@@ -12,6 +12,7 @@
 #include "tcp/tcp_pacing.h"
 #include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_receive.h"
+#include "tcp/tcp_record.h"
 #include "tcp/tcp_scoreboard.h"
 #include "tcp/tcp_spurious.h"
 #include "tcp/tcp_timer.h"
@@ -97,6 +98,7 @@ static struct grant next_grant(struct hv_tcp_conn *conn)
 	uint32_t unsent = hv_seq_gt(end, conn->snd_nxt) ? end - conn->snd_nxt : 0;
 	uint32_t peer = peer_room(conn), congestion = congestion_room(conn);
 	uint32_t size = unsent, most = packet_payload_max(conn), part;
+	uint32_t record = hv_tcp_record_cut(conn, conn->snd_nxt, unsent);
 	struct grant grant = {0};
 
 	if (conn->ecn_cwr_due)
@@ -106,7 +108,9 @@ static struct grant next_grant(struct hv_tcp_conn *conn)
 	size = size > congestion ? congestion : size;
 	size = size > most ? most : size;
 	part = size % conn->mss;
-	if (part && size == unsent && !small_may_go(conn)) {
+	if (record < unsent && record <= size) {
+		size = record; /* nothing can be added to its last segment */
+	} else if (part && size == unsent && !small_may_go(conn)) {
 		size -= part;
 	} else if (part && size < unsent) {
 		/*
@@ -201,6 +205,13 @@ static int send_lost(struct hv_tcp_conn *conn)
 		if (!sent)
 			return -ENOMEM;
 		size = sent->end - sent->seq;
+		if (hv_tcp_record_cut(conn, sent->seq, size) < size) {
+			sent = hv_tcp_sent_next_lost(conn,
+						     hv_tcp_record_cut(conn, sent->seq, size));
+			if (!sent)
+				return -ENOMEM;
+			size = sent->end - sent->seq;
+		}
 		if (hv_seq_gt(sent->end, hv_tcp_send_end(conn))) {
 			size--;
 			flags |= HV_TCP_FIN;
@@ -304,6 +315,7 @@ void hv_tcp_retransmit(struct hv_tcp_conn *conn)
 		size = conn->snd_max - conn->snd_una;
 	if (size > conn->mss)
 		size = conn->mss;
+	size = hv_tcp_record_cut(conn, conn->snd_una, size);
 	if (conn->fin_sent && conn->snd_una + size == end)
 		flags |= HV_TCP_FIN;
 	if (size || (flags & HV_TCP_FIN))
@@ -326,7 +338,8 @@ void hv_tcp_send_tail_probe(struct hv_tcp_conn *conn)
 	struct hv_tcp_sent *tail;
 
 	if (hv_seq_gt(end, seq))
-		size = end - seq < conn->mss ? end - seq : conn->mss;
+		size = hv_tcp_record_cut(conn, seq,
+					 end - seq < conn->mss ? end - seq : conn->mss);
 	conn->tail_again = !size || size > room;
 	if (conn->tail_again) {
 		tail = hv_tcp_sent_tail(conn, conn->mss);

@@ -206,12 +206,11 @@ static int set_mss(struct hv_tcp_conn *conn, int value)
 {
 	if (value && (value < MSS_MIN_USER || value > MSS_MAX_USER))
 		return -EINVAL;
-	conn->user_mss = (uint16_t)value;
 	if (conn->state == HV_TCP_SYN_SENT && conn->snd_max == conn->iss) {
-		conn->rcv_mss = hv_tcp_mss_offer(conn->tcp, &conn->tuple.remote);
-		if (value && value < conn->rcv_mss)
-			conn->rcv_mss = (uint16_t)value;
+		hv_tcp_mss_limit(conn, (uint16_t)value);
+		return 0;
 	}
+	conn->user_mss = (uint16_t)value;
 	hv_tcp_mss_update(conn);
 	return 0;
 }
@@ -307,6 +306,12 @@ int hv_tcp_set_option(struct hv_tcp_conn *conn, int level, int option, int value
 		conn->hop_limit = value == -1 ? 0 : (uint8_t)value; /* -1: the stack's */
 		return 0;
 	}
+	if (level == IPPROTO_IP && option == IP_MTU_DISCOVER) {
+		if (value < IP_PMTUDISC_DONT || value > IP_PMTUDISC_OMIT)
+			return -EINVAL;
+		conn->mtu_discover = (uint8_t)value;
+		return 0;
+	}
 	if (is_traffic_class(level, option)) {
 		if (value < -1 || value > 255)
 			return -EINVAL;
@@ -394,6 +399,10 @@ int hv_tcp_get_option(const struct hv_tcp_conn *conn, int level, int option, int
 		return get_tcp_level(conn, option, value);
 	if (is_hop_limit(level, option)) {
 		*value = conn->hop_limit ? conn->hop_limit : -1;
+		return 0;
+	}
+	if (level == IPPROTO_IP && option == IP_MTU_DISCOVER) {
+		*value = conn->mtu_discover;
 		return 0;
 	}
 	if (is_traffic_class(level, option)) {

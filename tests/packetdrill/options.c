@@ -103,6 +103,23 @@ static int get_info(struct haven_socket *socket, void *value, socklen_t *length)
 	return status;
 }
 
+/*
+ * A send buffer of N bytes is one of 2N to Linux: the other half is for its own expenses, which it counts in. Scripts
+ * write as if there were none, so the library, which counts data, gets 2N, and shows 4N.
+ */
+static int get_send_buffer(struct haven_socket *socket, void *value, socklen_t *length)
+{
+	int number, status;
+	socklen_t size = sizeof(number);
+
+	status = haven_getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &number, &size);
+	number /= 2;
+	if (*length > sizeof(number))
+		*length = sizeof(number);
+	memcpy(value, &number, *length);
+	return status;
+}
+
 int call_getsockopt(void *userdata, int fd, int level, int option, void *value,
 		    socklen_t *length)
 {
@@ -115,6 +132,8 @@ int call_getsockopt(void *userdata, int fd, int level, int option, void *value,
 	status = descriptor ? get_own(descriptor, level, option, value, length) : -errno;
 	if (status > 0 && level == IPPROTO_TCP && option == TCP_INFO)
 		status = get_info(descriptor->socket, value, length);
+	else if (status > 0 && level == SOL_SOCKET && option == SO_SNDBUF)
+		status = get_send_buffer(descriptor->socket, value, length);
 	else if (status > 0)
 		status = haven_getsockopt(descriptor->socket, level, option, value, length);
 	pthread_mutex_unlock(&adapter->lock);
@@ -149,6 +168,14 @@ static int set_option(struct haven_socket *socket, int level, int option, const 
 		number = *(const uint8_t *)value;
 		value = &number;
 		length = sizeof(number);
+	} else if (level == SOL_SOCKET && option == SO_SNDBUF && length >= sizeof(number)) {
+		memcpy(&number, value, sizeof(number));
+		number = number > 1 << 29 ? 1 << 30 : number * 2;
+		value = &number;
+	}
+	if (level == IPPROTO_IP && (option == IP_FREEBIND || option == IP_TRANSPARENT)) {
+		level = SOL_HAVEN;
+		option = HAVEN_SO_TRANSPARENT;
 	}
 	return haven_setsockopt(socket, level, option, value, length);
 }

@@ -53,6 +53,26 @@ void packets_clear(struct adapter *adapter)
 		free(packet);
 }
 
+/* A frame that stands for several segments says so, as a TUN device with offloads would. */
+static struct haven_frame_offload offload_of(const struct adapter *adapter,
+					     const uint8_t *packet, size_t size)
+{
+	struct haven_frame_offload offload = {0};
+	size_t headers = packet[0] >> 4 == 4 ? (packet[0] & 15) * 4u : 40;
+
+	if (size < headers + 20 || !adapter->settings.segment)
+		return offload;
+	if (size <=
+	    headers + (size_t)(packet[headers + 12] >> 4) * 4 + adapter->settings.segment)
+		return offload;
+	offload.flags = 1; /* each segment would need a checksum of its own */
+	offload.csum_start = (uint16_t)headers;
+	offload.csum_offset = 16;
+	offload.gso_type = packet[0] >> 4 == 4 ? 1 : 4;
+	offload.gso_size = (uint16_t)adapter->settings.segment;
+	return offload;
+}
+
 int packets_send(void *userdata, const void *packet, size_t size)
 {
 	struct adapter *adapter = userdata;
@@ -61,9 +81,11 @@ int packets_send(void *userdata, const void *packet, size_t size)
 	pthread_mutex_lock(&adapter->lock);
 	wait_settle(adapter);
 	if (adapter->stack) {
+		struct haven_frame_offload offload = offload_of(adapter, packet, size);
 		uint64_t now_ns = adapter->now_us * 1000;
 
-		status = haven_link_custom_input(adapter->link, packet, size, NULL);
+		status = haven_link_custom_input(adapter->link, packet, size,
+						 offload.gso_size ? &offload : NULL);
 		while (status == 0 &&
 		       haven_input(adapter->stack, adapter->ifindex, 64, now_ns) == 64)
 			;

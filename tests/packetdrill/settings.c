@@ -46,8 +46,11 @@ static bool set_flag(struct settings *settings, const char *key, const char *val
 		settings->mtu = (unsigned)strtoul(value, NULL, 10);
 		return settings->mtu >= 68 && settings->mtu <= 65535;
 	} else if (!strcmp(key, "quickack")) {
-		settings->quick_acks = (int)strtol(value, NULL, 10);
-		return settings->quick_acks >= 0;
+		settings->no_quick_acks = !strcmp(value, "0");
+		return settings->no_quick_acks || !strcmp(value, "1");
+	} else if (!strcmp(key, "segment")) {
+		settings->segment = (unsigned)strtoul(value, NULL, 10);
+		return settings->segment <= 65535;
 	} else if (!strcmp(key, "sysctl")) {
 		snprintf(settings->file, sizeof(settings->file), "%s", value);
 		return true;
@@ -60,7 +63,7 @@ bool settings_init(struct settings *settings, const char *flags)
 	char *text = strdup(flags ? flags : ""), *rest = text, *word;
 	bool good = text != NULL;
 
-	*settings = (struct settings){.mtu = 1500, .quick_acks = -1};
+	*settings = (struct settings){.mtu = 1500};
 	while (good && (word = strsep(&rest, ","))) {
 		char *value = strchr(word, '=');
 

@@ -6,7 +6,8 @@
  *	remote=ADDRESS		whom the script plays (only the family matters: everything is routed to it)
  *	mtu=N			of the link; default 1500
  *	sysctl=FILE		lines "name=value", read again at each socket(); a later line wins
- *	quickack=N		segments acknowledged at once when a connection starts; default: the library's
+ *	quickack=0|1		acknowledge the first segments of a connection at once; default 1
+ *	segment=N		frames that are larger come as several segments put together (GRO): of N bytes each
  *
  * A sysctl is known by its last part: net.ipv4.tcp_sack and tcp_sack are the same.
  */
@@ -37,7 +38,8 @@ struct settings {
 	struct local_address locals[SETTINGS_ADDRESSES];
 	unsigned local_count;
 	unsigned mtu;
-	int quick_acks; /* -1: the library's */
+	unsigned segment; /* 0: frames are single segments */
+	bool no_quick_acks;
 	char file[256];
 	struct setting sysctls[SETTINGS_SYSCTLS];
 	unsigned sysctl_count;

@@ -3,6 +3,7 @@
  * want to set.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "adapter.h"
 
@@ -40,6 +41,14 @@ static int add_link(struct adapter *adapter)
 	return status;
 }
 
+/* The sysctl's, when the library has that one. */
+static const char *congestion_control(const struct settings *settings)
+{
+	const char *name = settings_text(settings, "tcp_congestion_control");
+
+	return name && !strcmp(name, "reno") ? "reno" : "cubic";
+}
+
 int adapter_start(struct adapter *adapter)
 {
 	const struct settings *settings = &adapter->settings;
@@ -55,6 +64,11 @@ int adapter_start(struct adapter *adapter)
 	config.send_buffer_bytes = (uint32_t)settings_number(settings, "tcp_wmem", 2, 4 << 20);
 	config.receive_buffer_bytes =
 		(uint32_t)settings_number(settings, "tcp_rmem", 2, 6 << 20);
+	config.tcp_no_timestamps = !settings_number(settings, "tcp_timestamps", 0, 1);
+	config.tcp_no_sack = !settings_number(settings, "tcp_sack", 0, 1);
+	config.tcp_no_window_scaling = !settings_number(settings, "tcp_window_scaling", 0, 1);
+	config.tcp_no_quick_acks = settings->no_quick_acks;
+	config.congestion_control = congestion_control(settings);
 	status = haven_stack_create(&config, &adapter->stack);
 	if (status < 0)
 		return status;

@@ -170,7 +170,7 @@ static void test_data_after_close(void **state)
 	hv_tcp_flush(&s->host.tcp);
 	script_out(s, FLAGS_FA, 1, 1, 0);
 	script_in(s, FLAGS_PA, 1, 2, "late", 4);
-	script_out(s, FLAGS_RA, 2, 1, 0);
+	script_out(s, FLAGS_R, 2, 0, 0);
 	assert_int_equal(s->host.tcp.connection_count, 0);
 	assert_int_equal(script_drops(s, HV_DROP_TCP_CLOSED), 1);
 }

@@ -26,6 +26,61 @@ static void test_timestamps(void **state)
 	assert_int_equal(s->got.ts_echo, 110);
 }
 
+/* A stack can do without each: neither offered nor agreed to. */
+static void test_nothing_agreed(void **state)
+{
+	struct script *s = *state;
+
+	s->host.tcp.config.no_timestamps = true;
+	s->host.tcp.config.no_window_scaling = true;
+	s->host.tcp.config.no_sack = true;
+	s->timestamps = true;
+	s->syn.has_window_scale = s->syn.sack_permitted = true;
+	script_accept(s);
+	assert_false(s->got.has_timestamps || s->got.has_window_scale || s->got.sack_permitted);
+	assert_false(s->conn->timestamps || s->conn->wscale_ok || s->conn->sack_ok);
+	hv_tcp_abort(s->conn);
+	script_skip(s);
+	script_connect(s); /* the peer's SYN-ACK has them all the same */
+	assert_false(s->conn->timestamps || s->conn->wscale_ok || s->conn->sack_ok);
+	assert_int_equal(s->conn->rcv_wscale, 0);
+}
+
+/* TCP_MAXSEG of a listener: told in the SYN-ACK, kept to by the connection. */
+static void test_listener_mss(void **state)
+{
+	struct script *s = *state;
+
+	s->listener = host_listen(&s->host, &s->bind, HOST_PORT, 4);
+	assert_non_null(s->listener);
+	hv_tcp_listener_set_option(s->listener, IPPROTO_TCP, TCP_MAXSEG, 700);
+	script_in(s, FLAGS_S, 0, 0, NULL, 0);
+	script_out(s, FLAGS_SA, 0, 1, 0);
+	assert_int_equal(s->got.mss, 700);
+	script_in(s, FLAGS_A, 1, 1, NULL, 0);
+	s->conn = hv_tcp_accept(s->listener);
+	assert_non_null(s->conn);
+	hv_tcp_set_owner(s->conn, &s->host);
+	assert_int_equal(s->conn->rcv_mss, 700);
+	assert_int_equal(s->conn->mss, 700);
+}
+
+static void test_mtu_discover(void **state)
+{
+	struct script *s = *state;
+	int value;
+
+	script_accept(s);
+	assert_int_equal(hv_tcp_get_option(s->conn, IPPROTO_IP, IP_MTU_DISCOVER, &value), 0);
+	assert_int_equal(value, IP_PMTUDISC_WANT);
+	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_IP, IP_MTU_DISCOVER,
+					   IP_PMTUDISC_DONT),
+			 0);
+	assert_int_equal(hv_tcp_get_option(s->conn, IPPROTO_IP, IP_MTU_DISCOVER, &value), 0);
+	assert_int_equal(value, IP_PMTUDISC_DONT);
+	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_IP, IP_MTU_DISCOVER, 6), -EINVAL);
+}
+
 static void test_paws(void **state)
 {
 	struct script *s = *state;
@@ -246,6 +301,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCRIPT_TEST(test_timestamps),
+		SCRIPT_TEST(test_nothing_agreed),
+		SCRIPT_TEST(test_listener_mss),
+		SCRIPT_TEST(test_mtu_discover),
 		SCRIPT_TEST(test_paws),
 		SCRIPT_TEST(test_paws_after_24_days),
 		SCRIPT_TEST(test_missing_timestamp),

@@ -275,6 +275,17 @@ static void test_growth(void **state)
 	assert_int_equal(s->conn->cwnd, 12000);
 }
 
+/* An ACK of half of a large packet says nothing about the other half: no reordering. */
+static void test_ack_of_a_part(void **state)
+{
+	struct script *s = *state;
+
+	begin(s);
+	ack(s, 2001, SACK(4001, 5001));
+	assert_int_equal(s->conn->sacked_bytes, 1000);
+	assert_false(s->conn->reordering);
+}
+
 /* An ACK that comes late may SACK what no other did; about old data it says nothing. */
 static void test_sack_on_old_ack(void **state)
 {
@@ -442,6 +453,7 @@ int main(void)
 		SCRIPT_TEST(test_needless_probe),
 		SCRIPT_TEST(test_needed_probe),
 		SCRIPT_TEST(test_growth),
+		SCRIPT_TEST(test_ack_of_a_part),
 		SCRIPT_TEST(test_sack_on_old_ack),
 		SCRIPT_TEST(test_probe_is_put_off),
 		SCRIPT_TEST(test_probe_before_timeout),
