@@ -32,7 +32,10 @@ enum {
 
 static bool is_paced(const struct hv_tcp_conn *conn)
 {
-	return conn->srtt_ns >= LOCAL_RTT_NS && !hv_tcp_congestion_is_off(conn) &&
+	/* A local path with a full queue is local all the same: the least round trip tells, where it is measured. */
+	uint64_t path_ns = conn->min_rtt_ns ? conn->min_rtt_ns : conn->srtt_ns;
+
+	return conn->srtt_ns && path_ns >= LOCAL_RTT_NS && !hv_tcp_congestion_is_off(conn) &&
 	       !conn->tcp->config.no_pacing;
 }
 

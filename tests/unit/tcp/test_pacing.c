@@ -121,9 +121,13 @@ static void test_unpaced(void **state)
 	send_now(s, 60000);
 	script_out(s, FLAGS_PA, 1, 1, 60000);
 	s->conn->srtt_ns = 100 * HV_TCP_MS;
+	s->conn->min_rtt_ns = HV_TCP_MS; /* the queue is ours */
+	send_now(s, 30000);
+	script_out(s, FLAGS_PA, 60001, 1, 30000);
+	s->conn->min_rtt_ns = 100 * HV_TCP_MS;
 	hv_tcp_congestion_set(s->conn, &hv_tcp_none);
 	send_now(s, 60000);
-	script_out(s, FLAGS_PA, 60001, 1, 60000);
+	script_out(s, FLAGS_PA, 90001, 1, 60000);
 }
 
 /* Where the window is not the limit, 64 KiB go at once. */
