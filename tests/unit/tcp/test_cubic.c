@@ -126,7 +126,7 @@ static void test_reno_friendly(void **state)
 		hv_tcp_congestion_acked(s->conn, s->conn->cwnd);
 	}
 	/* alpha = 9/17 of a segment in a round trip. */
-	assert_true(is_near(s->conn->cwnd, 14 * MSS + 10 * MSS * 9 / 17, 0, 30));
+	assert_true(is_near(s->conn->cwnd, 14 * MSS + 10 * MSS * 9 / 17.0, 0, 30));
 	/* And 1, from where the loss was. */
 	while (s->conn->cwnd < 20 * MSS) {
 		s->host.core.now_ns += 10 * HV_TCP_MS;
