@@ -193,6 +193,7 @@ void hv_tcp_sent_note(struct hv_tcp_conn *conn, uint32_t seq, uint32_t end)
 	}
 	sent = new_record(conn);
 	if (!sent) {
+		assert(last); /* hv_tcp_sent_reserve() said that it can stand for both */
 		last->end = end;
 		last->segments = (uint16_t)segments_in(conn, end - last->seq);
 		sent_now(conn, last);

@@ -246,8 +246,10 @@ static bool send_data(struct hv_tcp_conn *conn)
 	}
 	if (conn->snd_una == conn->snd_max && conn->send.used)
 		hv_tcp_congestion_resume(conn);
-	if (conn->send.used && hv_tcp_path_mtu_send(conn))
+	if (conn->send.used && hv_tcp_path_mtu_send(conn)) {
+		hv_tcp_congestion_sent(conn, true);
 		return true; /* a probe waits for room */
+	}
 	for (;;) {
 		uint8_t flags = HV_TCP_ACK;
 		int status;

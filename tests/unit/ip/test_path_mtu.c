@@ -142,6 +142,36 @@ static void comes_in_by_icmp(void **state)
 	assert_int_equal(f.report_count, 2);
 }
 
+/* A transport that can tell a true report from a forged one notes what it believes by itself. */
+static void is_left_to_the_transport(void **state)
+{
+	struct hv_ipv4_header quoted = {.src = ip("10.0.2.2"),
+					.dst = ip("192.0.2.1"),
+					.total_length = 1500,
+					.ttl = 60,
+					.dont_fragment = true,
+					.protocol = IPPROTO_TCP};
+	uint8_t message[8 + 20 + 8] = {0};
+	struct hv_addr dst = quoted.dst;
+
+	(void)state;
+	f.ip.tcp.checks_mtu = true;
+	hv_icmp_write(message, HV_ICMP4_UNREACHABLE, HV_ICMP4_TOO_BIG, 1420);
+	hv_wire_ipv4_write(message + 8, &quoted);
+	fixture_input(f.frame, build_icmp4(from_peer4(IPPROTO_ICMP), message, sizeof(message)));
+	assert_int_equal(f.report_count, 1);
+	assert_int_equal(f.report.mtu, 1420);
+	assert_int_equal(mtu("192.0.2.1"), 1500);
+	hv_ip_mtu_note(&f.ip, &dst, f.report.mtu);
+	assert_int_equal(mtu("192.0.2.1"), 1420);
+	/* Of the other protocols nobody knows better. */
+	quoted.protocol = IPPROTO_ICMP;
+	quoted.dst = ip("192.0.2.2");
+	hv_wire_ipv4_write(message + 8, &quoted);
+	fixture_input(f.frame, build_icmp4(from_peer4(IPPROTO_ICMP), message, sizeof(message)));
+	assert_int_equal(mtu("192.0.2.2"), 1420);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fixture_teardown)
 
 int main(void)
@@ -155,6 +185,7 @@ int main(void)
 		TEST(has_a_limit),
 		TEST(what_is_too_big_is_told_to_the_sender),
 		TEST(comes_in_by_icmp),
+		TEST(is_left_to_the_transport),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
