@@ -7,6 +7,7 @@
 #include "tcp/tcp_congestion.h"
 #include "tcp/tcp_ecn.h"
 #include "tcp/tcp_info.h"
+#include "tcp/tcp_options.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_path_mtu.h"
 #include "tcp/tcp_rack.h"
@@ -328,6 +329,8 @@ enum hv_tcp_ack_result hv_tcp_ack_input(struct hv_tcp_conn *conn, const struct h
 		hv_tcp_send_challenge(conn);
 		return HV_TCP_ACK_IGNORE;
 	}
+	/* Only now: who cannot acknowledge must not be able to set what the next segments are measured by. */
+	hv_tcp_timestamp_note(conn, d->seq, options);
 	if (conn->probing || !conn->snd_wnd)
 		conn->retries = 0; /* it lives: a closed window is probed for ever */
 	if (hv_seq_lt(d->ack, conn->snd_una)) {

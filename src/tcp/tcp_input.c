@@ -177,7 +177,6 @@ static void segment_input(struct hv_tcp_conn *conn, struct hv_packet *packet)
 		return;
 	if (conn->state == HV_TCP_SYN_RECEIVED && !complete_handshake(conn, packet))
 		return;
-	hv_tcp_timestamp_note(conn, packet->d.seq, &options);
 	if (hv_tcp_ack_input(conn, &packet->d, &options) == HV_TCP_ACK_IGNORE) {
 		drop(conn, packet, HV_DROP_TCP_ACK);
 		return;

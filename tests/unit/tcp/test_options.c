@@ -81,6 +81,22 @@ static void test_mtu_discover(void **state)
 	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_IP, IP_MTU_DISCOVER, 6), -EINVAL);
 }
 
+/* A segment whose ACK is not acceptable does not change what is echoed, nor what PAWS compares with. */
+static void test_timestamp_of_bad_ack(void **state)
+{
+	struct script *s = *state;
+
+	s->timestamps = true;
+	script_accept(s);
+	s->ts_value = 200000;
+	script_in(s, FLAGS_FA, 1, 9999, NULL, 0);
+	script_skip(s);
+	s->ts_value = 101;
+	script_in(s, FLAGS_A, 1, 1, NULL, 1000);
+	script_out(s, FLAGS_A, 1, 1001, 0);
+	assert_int_equal(s->got.ts_echo, 101);
+}
+
 static void test_paws(void **state)
 {
 	struct script *s = *state;
@@ -304,6 +320,7 @@ int main(void)
 		SCRIPT_TEST(test_nothing_agreed),
 		SCRIPT_TEST(test_listener_mss),
 		SCRIPT_TEST(test_mtu_discover),
+		SCRIPT_TEST(test_timestamp_of_bad_ack),
 		SCRIPT_TEST(test_paws),
 		SCRIPT_TEST(test_paws_after_24_days),
 		SCRIPT_TEST(test_missing_timestamp),
