@@ -77,7 +77,8 @@ static enum hv_tcp_wait what_for(const struct hv_tcp_conn *conn)
 		return HV_TCP_WAIT_NOTHING;
 	if (unsent && hv_seq_lt(edge, conn->snd_nxt + conn->mss) && !conn->cwnd_limited)
 		return HV_TCP_WAIT_PEER_WINDOW;
-	if (!unsent && conn->want_write && !conn->cwnd_limited)
+	if (!unsent && conn->want_write && !conn->cwnd_limited &&
+	    conn->cwnd >= hv_tcp_flight(conn) + conn->mss)
 		return HV_TCP_WAIT_SEND_BUFFER;
 	return HV_TCP_WAIT_BUSY;
 }

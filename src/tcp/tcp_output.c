@@ -236,11 +236,11 @@ static bool is_pushed(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t siz
 {
 	if (!size)
 		return false;
-	if (size > conn->mss)
-		return true;
 	if (hv_tcp_record_ends_at(conn, seq + size))
 		return true;
-	return seq + size == hv_tcp_send_end(conn) && !conn->no_push;
+	if (conn->no_push)
+		return false;
+	return size > conn->mss || seq + size == hv_tcp_send_end(conn);
 }
 
 int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8_t flags)

@@ -82,28 +82,48 @@ static uint32_t goes_at_once(const struct hv_tcp_conn *conn)
 	return hv_tcp_congestion_is_off(conn) || peer < room ? peer : room;
 }
 
+/* Queued, and not sent yet. */
+static uint32_t unsent(const struct hv_tcp_conn *conn)
+{
+	uint32_t end = hv_tcp_send_end(conn);
+
+	return hv_seq_gt(end, conn->snd_nxt) ? end - conn->snd_nxt : 0;
+}
+
+/* The largest packet, in whole segments; more than half of the peer's window is not worth one. */
+static uint32_t packet_bytes(const struct hv_tcp_conn *conn)
+{
+	uint32_t most = conn->snd_wnd_max / 2 < UINT16_MAX ? conn->snd_wnd_max / 2 : UINT16_MAX;
+
+	return most > conn->mss ? most - most % conn->mss : conn->mss;
+}
+
 /*
  * TCP_NOTSENT_LOWAT: what would still wait here after the next flush is bounded, so that what the owner writes is
- * not stale when it leaves. Returns the bytes that may be queued.
+ * not stale when it leaves. The last packet may go beyond the mark (as Linux). Returns the bytes that may be queued.
  */
 static uint32_t notsent_room(const struct hv_tcp_conn *conn)
 {
-	uint32_t end = hv_tcp_send_end(conn), at_once = goes_at_once(conn);
-	uint32_t unsent = hv_seq_gt(end, conn->snd_nxt) ? end - conn->snd_nxt : 0;
-	uint64_t allowed = (uint64_t)at_once + conn->notsent_lowat;
+	uint64_t packet = packet_bytes(conn), lowat = conn->notsent_lowat, room;
+	uint32_t waits = unsent(conn), at_once = goes_at_once(conn);
 
-	if (!conn->notsent_lowat)
+	if (!lowat)
 		return UINT32_MAX;
-	if (allowed <= unsent)
+	room = at_once + (lowat + packet - 1) / packet * packet;
+	if (waits >= at_once + lowat || waits >= room)
 		return 0;
-	return allowed - unsent < UINT32_MAX ? (uint32_t)(allowed - unsent) : UINT32_MAX;
+	return room - waits < UINT32_MAX ? (uint32_t)(room - waits) : UINT32_MAX;
 }
 
 /* Writable when a third is free, so that the owner is not woken for every few bytes; and half of the low-water mark. */
 static bool has_room(const struct hv_tcp_conn *conn)
 {
-	return hv_ring_space(&conn->send) >= conn->send.limit / 3 &&
-	       notsent_room(conn) > conn->notsent_lowat / 2;
+	uint32_t waits = unsent(conn), at_once = goes_at_once(conn);
+
+	if (hv_ring_space(&conn->send) < conn->send.limit / 3)
+		return false;
+	return !conn->notsent_lowat || waits <= at_once ||
+	       2 * (uint64_t)(waits - at_once) < conn->notsent_lowat;
 }
 
 void hv_tcp_tell_writable(struct hv_tcp_conn *conn)

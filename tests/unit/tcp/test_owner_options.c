@@ -23,20 +23,22 @@ static void test_notsent_lowat(void **state)
 {
 	struct script *s = *state;
 
+	s->peer_window = 20000;
 	script_accept(s);
 	set(s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 4000);
-	/* The initial window goes at once, and 4000 bytes may wait behind it. */
-	assert_int_equal(host_send(s->conn, bytes, sizeof(bytes)), 14000);
+	/* The initial window goes at once, and 4000 bytes may wait, with the packet that they are in. */
+	assert_int_equal(host_send(s->conn, bytes, sizeof(bytes)), 20000);
 	assert_false(has(s, HAVEN_EVENT_WRITABLE));
 	assert_int_equal(host_send(s->conn, bytes, 1), 0);
 	hv_tcp_flush(&s->host.tcp);
 	script_skip(s);
 	assert_false(has(s, HAVEN_EVENT_WRITABLE));
 	s->host.events = 0;
-	script_in(s, FLAGS_A, 1, 1001, NULL, 0); /* slow start lets 2000 more out */
+	script_in(s, FLAGS_A, 1, 2001, NULL, 0); /* slow start: 4000 more go */
+	script_in(s, FLAGS_A, 1, 4001, NULL, 0);
 	script_skip(s);
 	assert_false(s->host.events & HAVEN_EVENT_WRITABLE); /* 2000 wait: not below the half */
-	script_in(s, FLAGS_A, 1, 2001, NULL, 0);
+	script_in(s, FLAGS_A, 1, 5001, NULL, 0);
 	assert_true(s->host.events & HAVEN_EVENT_WRITABLE);
 	assert_true(has(s, HAVEN_EVENT_WRITABLE));
 	script_skip(s);
@@ -52,9 +54,10 @@ static void test_notsent_lowat_raised(void **state)
 {
 	struct script *s = *state;
 
+	s->peer_window = 12000;
 	script_accept(s);
 	set(s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
-	assert_int_equal(host_send(s->conn, bytes, 20000), 10001);
+	assert_int_equal(host_send(s->conn, bytes, 40000), 16000);
 	s->host.events = 0;
 	set(s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1);
 	assert_true(s->host.events & HAVEN_EVENT_WRITABLE);
