@@ -28,8 +28,7 @@ bool hv_tcp_is_acceptable(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t
 
 uint16_t hv_tcp_window_field(struct hv_tcp_conn *conn, bool is_syn)
 {
-	uint32_t space = hv_tcp_receive_space(conn), half = hv_tcp_receive_most(conn) / 2;
-	uint32_t worth = conn->rcv_mss < half ? conn->rcv_mss : half;
+	uint32_t space = hv_tcp_receive_space(conn), worth = hv_tcp_window_step(conn);
 	uint32_t edge = conn->rcv_nxt + space, window, field;
 	uint8_t scale = conn->rcv_wscale;
 

@@ -23,14 +23,25 @@ static inline uint32_t hv_tcp_receive_space(const struct hv_tcp_conn *conn)
 
 	return conn->receive.used < most ? most - conn->receive.used : 0;
 }
+/* The edge moves by this much at least (receiver's SWS avoidance, RFC 9293 section 3.8.6.2.2). */
+static inline uint32_t hv_tcp_window_step(const struct hv_tcp_conn *conn)
+{
+	uint32_t half = hv_tcp_receive_most(conn) / 2;
+
+	return conn->rcv_mss < half ? conn->rcv_mss : half;
+}
 /*
- * SO_RCVLOWAT is reached, or can never be: a window without room for a segment brings nothing more
- * (as Linux: the reader must not sleep for ever).
+ * SO_RCVLOWAT is reached, or can never be: a buffer without room for a segment, or a window without it that will not move
+ * before something is read, brings nothing more (as Linux: the reader must not sleep for ever).
  */
 static inline bool hv_tcp_is_enough_to_read(const struct hv_tcp_conn *conn)
 {
-	return conn->receive.used && (conn->receive.used >= conn->receive_lowat ||
-				      hv_tcp_receive_space(conn) < conn->segment_estimate);
+	uint32_t window = hv_tcp_receive_window(conn), space = hv_tcp_receive_space(conn);
+
+	if (!conn->receive.used || conn->receive.used >= conn->receive_lowat)
+		return conn->receive.used;
+	return space < conn->segment_estimate ||
+	       (window < conn->segment_estimate && space < window + hv_tcp_window_step(conn));
 }
 /* RFC 9293 section 3.10.7.4, first check: does the segment touch the window? */
 bool hv_tcp_is_acceptable(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t size);

@@ -51,6 +51,7 @@ struct sim_wire_plan {
 	bool path;	       /* with a router in its middle */
 	bool narrow;	       /* whose other side has another MTU, which changes */
 	bool black_hole;       /* and who says nothing about what is too large */
+	uint32_t mark_one_in;  /* ECN-capable packets get CE; 0: none. Needs a path */
 	unsigned outages;      /* down and up again that often; needs a path */
 	bool fault_a, fault_b; /* a wrapper at the hub's end, at the other */
 	struct haven_fault in_a, out_a, in_b, out_b;
@@ -62,7 +63,8 @@ struct sim_host_plan {
 	uint64_t time_wait_ns;
 	int backlog;
 	const char *congestion_control;
-	uint8_t mtu_probing;
+	uint8_t mtu_probing, ecn;
+	bool fast_open; /* its listeners and clients */
 	bool forwarder;
 	uint32_t fail_ppm;	 /* allocations that fail, until calm_ns */
 	uint64_t limit_headroom; /* bytes beyond the first use, until calm_ns; 0: no limit */
@@ -118,6 +120,7 @@ struct sim_end {
 	int error; /* with SIM_FAILED: positive errno */
 	bool connected, eof, shut, acknowledged;
 	bool zero_copy, sink, sleeper;
+	bool fast; /* the SYN goes with what it sends first (RFC 7413) */
 	bool deaf; /* it has shut down its receiving side, and goes on */
 
 	uint64_t to_send, sent;

@@ -173,6 +173,12 @@ static const struct sim_end *peer_of(const struct sim_end *end)
 	return NULL;
 }
 
+/* For so long that a connection dies of it. */
+static bool path_may_fail(const struct sim *sim)
+{
+	return sim->plan.weather >= SIM_BAD || sim->plan.bursts || sim->plan.unprobed;
+}
+
 static bool has_reason(const struct sim_end *end)
 {
 	const struct sim *sim = end->sim;
@@ -183,12 +189,10 @@ static bool has_reason(const struct sim_end *end)
 	switch (end->error) {
 	case ECONNRESET:
 	case EPIPE:
-		/* A server whose SYN-ACK was answered, but who never heard it, gives up with RST. */
-		return peer_is_gone || !is_plain(end) ||
-		       (!peer && (sim->plan.weather >= SIM_BAD || sim->plan.bursts));
+		/* Who gives up says so with RST, and its program may not have seen it yet. */
+		return peer_is_gone || !is_plain(end) || path_may_fail(sim);
 	case ETIMEDOUT:
-		return sim->plan.weather >= SIM_BAD || sim->plan.bursts || sim->plan.unprobed ||
-		       peer_is_gone || !is_plain(end);
+		return peer_is_gone || !is_plain(end) || path_may_fail(sim);
 	case ECONNREFUSED:
 		/* Whoever leaves before it was accepted may be forgotten by the listener. */
 		return !is_plain(end);
@@ -306,7 +310,7 @@ void sim_check_flows(const struct sim *sim)
 		if (!is_plain(end) || end->error == EHOSTUNREACH)
 			continue;
 		/* Who has closed waits for minutes only, until a reader with a closed window goes on. */
-		if (end->sleeper || (peer && peer->sleeper))
+		if (end->deaf || end->sleeper || (peer && peer->sleeper))
 			continue;
 		if (end->fate != SIM_CLOSED || end->sent != end->to_send || !end->peer ||
 		    end->peer->received != end->sent)

@@ -202,8 +202,12 @@ static void identify(struct sim_end *end)
 	}
 	if (!end->peer)
 		sim_fail(sim, "stream of nobody");
-	if (end->peer->peer && end->peer->peer != end)
-		sim_fail(sim, "one stream arrives at two ends");
+	if (end->peer->peer && end->peer->peer != end) {
+		/* A SYN with data that came twice is a second request (RFC 7413 section 2.1). */
+		if (end->flow || !sim->plan.host[end->host].fast_open)
+			sim_fail(sim, "one stream arrives at two ends");
+		end->deaf = true;
+	}
 	if (!end->flow == !end->peer->flow &&
 	    (!end->flow || end->flow->kind != SIM_FLOW_CROSSING))
 		sim_fail(sim, "two clients or two servers talk to each other");
@@ -401,7 +405,8 @@ static bool send_all(struct sim_end *end)
 		if (stall(end))
 			return true;
 	}
-	if (end->sent == end->to_send && !end->shut)
+	/* What goes with a SYN can be sent before there is a connection, its end cannot. */
+	if (end->sent == end->to_send && !end->shut && (end->connected || !end->fast))
 		return finish_sending(end);
 	return true;
 }
@@ -447,7 +452,8 @@ static bool still_connecting(struct sim_end *end)
 {
 	unsigned events = haven_socket_events(end->socket);
 
-	return !end->connected && !(events & (HAVEN_EVENT_ERROR | HAVEN_EVENT_HANGUP));
+	return !end->connected && !end->fast &&
+	       !(events & (HAVEN_EVENT_ERROR | HAVEN_EVENT_HANGUP));
 }
 
 void sim_end_run(struct sim_end *end)
@@ -461,6 +467,11 @@ void sim_end_run(struct sim_end *end)
 	if (still_connecting(end) || end->wake_ns != SIM_NEVER)
 		return;
 	if (leave(end))
+		return;
+	/* Before the first byte of a fast open there is no connection to receive from. */
+	if (end->fast && end->sent == 0 && !send_all(end))
+		return;
+	if (end->fast && end->sent == 0)
 		return;
 	if (!receive(end) || !send_all(end))
 		return;

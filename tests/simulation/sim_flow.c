@@ -1,6 +1,7 @@
 /* Who connects to whom: clients, listeners, and a forwarder that answers later. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "sim.h"
@@ -13,7 +14,7 @@ int sim_listener_open(struct sim *sim, unsigned index, bool v6)
 	struct haven_socket *listener = NULL;
 	struct sockaddr_storage any;
 	socklen_t length = sim_address(0, false, v6, SIM_STREAM_PORT, &any);
-	int one = 1, error;
+	int one = 1, fast_open = sim->plan.host[index].fast_open ? 8 : 0, error;
 
 	if (v6)
 		memset(&((struct sockaddr_in6 *)&any)->sin6_addr, 0, 16);
@@ -27,6 +28,9 @@ int sim_listener_open(struct sim *sim, unsigned index, bool v6)
 					 sizeof(one));
 	if (!error)
 		error = haven_bind(listener, (struct sockaddr *)&any, length);
+	if (!error)
+		error = haven_setsockopt(listener, IPPROTO_TCP, TCP_FASTOPEN, &fast_open,
+					 sizeof(fast_open));
 	if (!error)
 		error = haven_listen(listener, sim->plan.host[index].backlog);
 	if (error)
@@ -281,8 +285,8 @@ static void start(struct sim *sim, struct sim_flow *flow)
 	struct haven_socket *socket = NULL;
 	struct sockaddr_storage to, local;
 	socklen_t to_length = destination(sim, flow, &to), length;
+	int error, one = 1;
 	bool bound = false;
-	int error;
 
 	flow->started = true;
 	if (!stack)
@@ -302,9 +306,17 @@ static void start(struct sim *sim, struct sim_flow *flow)
 	}
 	if (!error) {
 		flow->end = sim_end_new(sim, flow->client, socket, flow);
+		if (sim->plan.host[flow->client].fast_open)
+			haven_setsockopt(socket, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one,
+					 sizeof(one));
 		error = haven_connect(socket, (struct sockaddr *)&to, to_length);
 		if (error == -EINPROGRESS)
 			return;
+		if (error == 0) { /* nothing has been sent: its first data goes with the SYN */
+			flow->end->fast = true;
+			sim_end_run(flow->end);
+			return;
+		}
 		flow->end->fate = SIM_FAILED;
 		flow->end->socket = NULL;
 		flow->end->error = -error;

@@ -65,6 +65,7 @@ static void make_host(struct sim *sim, unsigned index)
 	config.max_neighbours = plan->max_neighbours;
 	config.max_requests = plan->max_requests;
 	config.congestion_control = plan->congestion_control;
+	config.ecn = plan->ecn;
 	config.mtu_probing = plan->mtu_probing;
 	config.time_wait_ns = plan->time_wait_ns;
 	config.privileged = true;

@@ -128,6 +128,19 @@ static void too_big_v6(const struct sim_path *path, struct haven_link *back,
 	pass(back, answer, sizeof(answer), NULL);
 }
 
+/* The router's queue is long: CE instead of loss (RFC 3168 section 5), where that is understood. */
+static void mark(uint8_t *packet)
+{
+	if (packet[0] >> 4 == 6) {
+		if (packet[1] & 0x30)
+			packet[1] |= 0x30;
+	} else if (packet[1] & 3) {
+		packet[1] |= 3;
+		put16(packet + 10, 0);
+		put16(packet + 10, ~sum_words(0, packet, (size_t)(packet[0] & 15) * 4));
+	}
+}
+
 /* The frame in one piece; its size. */
 static size_t gather(const struct sim_path *path, const struct iovec *iov, int count,
 		     uint8_t packet[65536])
@@ -159,6 +172,8 @@ static int path_send(void *user, const struct iovec *iov, int count,
 		sim_fail(path->sim, "a packet of %zu bytes, larger than the link's MTU", size);
 	if (path->down || !to)
 		return 0;
+	if (plan->mark_one_in && test_random_one_in(&path->sim->random, plan->mark_one_in))
+		mark(packet);
 	if (plan->narrow && path->sim->now_ns < path->until_ns &&
 	    test_random_one_in(&path->sim->random, CHANGE_ONE_IN))
 		draw_mtu(path);

@@ -81,6 +81,8 @@ static void draw_wire(struct sim *sim, struct sim_wire_plan *wire)
 				      : 0;
 	wire->path = wire->path || one_in(sim, 4);
 	wire->narrow = wire->path && one_in(sim, 2);
+	if (wire->path && one_in(sim, 3))
+		wire->mark_one_in = 1 + (uint32_t)below(sim, 100);
 	wire->black_hole = wire->narrow && one_in(sim, 3);
 	if (wire->narrow)
 		wire->offloads = 0;
@@ -113,6 +115,8 @@ static void draw_host(struct sim *sim, struct sim_host_plan *host)
 	host->max_neighbours = 64;
 	host->time_wait_ns = log_uniform(sim, SIM_SECOND, 60 * SIM_SECOND);
 	host->congestion_control = congestion[below(sim, 6)];
+	host->ecn = (uint8_t)below(sim, 4);
+	host->fast_open = one_in(sim, 3);
 	host->mtu_probing = probing[below(sim, 6)];
 	host->backlog = SIM_FLOWS_MAX * 2;
 	host->max_requests = SIM_REQUESTS_MAX;
@@ -220,12 +224,12 @@ void sim_plan_print(const struct sim *sim)
 
 		fprintf(stderr,
 			"  host %u: send %u receive %u time-wait %" PRIu64
-			" ms backlog %d %s probing %u%s fail %uppm headroom %" PRIu64
+			" ms backlog %d %s probing %u ecn %u%s%s fail %uppm headroom %" PRIu64
 			" sockets %u\n",
 			i, h->send_buffer, h->receive_buffer, h->time_wait_ns / SIM_MS,
-			h->backlog, h->congestion_control, h->mtu_probing,
-			h->forwarder ? " forwarder" : "", h->fail_ppm, h->limit_headroom,
-			h->max_sockets);
+			h->backlog, h->congestion_control, h->mtu_probing, h->ecn,
+			h->fast_open ? " fast-open" : "", h->forwarder ? " forwarder" : "",
+			h->fail_ppm, h->limit_headroom, h->max_sockets);
 		if (h->fail_nth)
 			fprintf(stderr,
 				"    allocation %" PRIu64 " fails, and %" PRIu64 " more\n",
@@ -234,12 +238,13 @@ void sim_plan_print(const struct sim *sim)
 	for (unsigned i = 1; i < plan->hosts; i++) {
 		const struct sim_wire_plan *w = &plan->wire[i];
 
-		fprintf(stderr, "  wire 0-%u: mtu %u offloads %u queue %u%s%s outages %u\n", i,
+		fprintf(stderr,
+			"  wire 0-%u: mtu %u offloads %u queue %u%s%s outages %u mark %u\n", i,
 			w->mtu, w->offloads, w->queue_packets, w->path ? " router" : "",
 			w->black_hole ? " black hole"
 			: w->narrow   ? " narrow"
 				      : "",
-			w->outages);
+			w->outages, w->mark_one_in);
 		if (w->fault_a) {
 			print_fault("0 in ", &w->in_a);
 			print_fault("0 out", &w->out_a);

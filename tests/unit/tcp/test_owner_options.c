@@ -230,6 +230,27 @@ static void test_receive_lowat_full(void **state)
 	script_skip(s);
 }
 
+/* Nor may the mark hold back a reader when the free rest of the buffer is too little to be offered. */
+static void test_receive_lowat_closed(void **state)
+{
+	struct script *s = *state;
+	uint32_t at = 1, window;
+
+	script_accept(s);
+	set(s, SOL_SOCKET, SO_RCVBUF, 4096);
+	set(s, SOL_SOCKET, SO_RCVLOWAT, 100000000);
+	set(s, IPPROTO_TCP, TCP_QUICKACK, 0);
+	s->conn->segment_estimate = 100;
+	while ((window = s->conn->rcv_edge - s->conn->rcv_nxt) > 0) {
+		script_in(s, FLAGS_PA, at, 1, NULL, window < 1000 ? window : 1000);
+		at += window < 1000 ? window : 1000;
+		script_wait_ms(s, 50);
+	}
+	script_skip(s);
+	s->conn->receive_limit += 700; /* as when little was read */
+	assert_true(has(s, HAVEN_EVENT_READABLE));
+}
+
 static void test_window_clamp(void **state)
 {
 	struct script *s = *state;
@@ -448,6 +469,7 @@ int main(void)
 		SCRIPT_TEST(test_syn_count),
 		SCRIPT_TEST(test_receive_lowat),
 		SCRIPT_TEST(test_receive_lowat_full),
+		SCRIPT_TEST(test_receive_lowat_closed),
 		SCRIPT_TEST(test_window_clamp),
 		SCRIPT_TEST(test_quick_ack),
 		SCRIPT_TEST(test_no_quick_acks),
