@@ -231,7 +231,7 @@ struct hv_tcp_conn {
 	uint32_t tune_bytes; /* taken by the reader since the receive limit last grew */
 	uint32_t
 		receive_limit; /* buffer that is offered; the ring's own limit keeps older promises */
-	uint32_t sack_recent; /* sequence of the block that came last (RFC 2018 section 4) */
+	uint32_t sack_turn; /* counts what came out of order (RFC 2018 section 4) */
 	struct hv_ring receive;
 	haven_sink_fn *sink;
 	void *sink_user;

@@ -17,11 +17,13 @@ struct hv_tcp_block {
 	bool fin;	    /* FIN follows the last byte */
 	/* Of the first block of a run only. */
 	uint32_t run_end;
+	uint32_t turn; /* of conn->sack_turn when a segment of it came last */
 	struct hv_tcp_block *run_last, *next_run;
 };
 
 enum {
-	WASTE = 4, /* a buffer more than this many times its contents is not kept */
+	SACK_BLOCKS = 4, /* what the options have room for */
+	WASTE = 4,	 /* a buffer more than this many times its contents is not kept */
 	LIMIT_MIN = 128 * 1024,
 	RUNS_MAX =
 		4096, /* every other segment of 4 MiB is less; looking for a place stays short */
@@ -87,6 +89,7 @@ static void pop_block(struct hv_tcp_conn *conn)
 
 	if (next) {
 		next->run_end = head->run_end;
+		next->turn = head->turn;
 		next->run_last = head->run_last;
 		next->next_run = head->next_run;
 	} else {
@@ -143,6 +146,7 @@ void hv_tcp_reassembly_add(struct hv_tcp_conn *conn, struct hv_packet *packet, u
 	if (run && hv_seq_leq(run->seq, seq)) { /* it begins in a run, or right behind it */
 		if (hv_seq_geq(run->run_end, end)) {
 			run->run_last->fin |= fin && end == run->run_end;
+			run->turn = ++conn->sack_turn;
 			hv_tcp_note_duplicate(conn, seq, end);
 			hv_drop(core, packet, HV_DROP_TCP_DUPLICATE);
 			return;
@@ -167,7 +171,6 @@ void hv_tcp_reassembly_add(struct hv_tcp_conn *conn, struct hv_packet *packet, u
 		return;
 	block->seq = seq;
 	block->fin = fin;
-	conn->sack_recent = seq;
 	if (run) {
 		run->run_last->next = block;
 		run->run_last = block;
@@ -180,6 +183,7 @@ void hv_tcp_reassembly_add(struct hv_tcp_conn *conn, struct hv_packet *packet, u
 		run->next_run = *link;
 		*link = run;
 	}
+	run->turn = ++conn->sack_turn;
 	join_next(conn, run);
 }
 
@@ -210,27 +214,30 @@ void hv_tcp_reassembly_clear(struct hv_tcp_conn *conn)
 unsigned hv_tcp_reassembly_sack(const struct hv_tcp_conn *conn, uint32_t blocks[][2],
 				unsigned most)
 {
-	const struct hv_tcp_block *run;
-	unsigned count = 1;
+	const struct hv_tcp_block *latest[SACK_BLOCKS];
+	unsigned count = 0;
 
-	if (!conn->blocks || !most)
-		return 0;
-	/* RFC 2018 section 4: the first one is what came last. */
-	for (run = conn->blocks; run; run = run->next_run)
-		if (hv_seq_in(conn->sack_recent, run->seq, run->run_end - run->seq))
-			break;
-	if (!run)
-		run = conn->blocks;
-	blocks[0][0] = run->seq;
-	blocks[0][1] = run->run_end;
-	/* Then the lowest: the sender needs those first. */
-	for (const struct hv_tcp_block *other = conn->blocks; other && count < most;
-	     other = other->next_run) {
-		if (other == run)
-			continue;
-		blocks[count][0] = other->seq;
-		blocks[count][1] = other->run_end;
-		count++;
+	most = most < SACK_BLOCKS ? most : SACK_BLOCKS;
+	/*
+	 * RFC 2018 section 4: the first one is what came last, and then those before it, so that each block is told
+	 * several times, and ACKs may get lost.
+	 */
+	for (const struct hv_tcp_block *run = conn->blocks; run && most; run = run->next_run) {
+		unsigned at = count;
+
+		if (count == most) {
+			if (!hv_seq_gt(run->turn, latest[--at]->turn))
+				continue;
+		} else {
+			count++;
+		}
+		for (; at > 0 && hv_seq_gt(run->turn, latest[at - 1]->turn); at--)
+			latest[at] = latest[at - 1];
+		latest[at] = run;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		blocks[i][0] = latest[i]->seq;
+		blocks[i][1] = latest[i]->run_end;
 	}
 	return count;
 }

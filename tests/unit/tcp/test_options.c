@@ -273,8 +273,8 @@ static void test_sack_blocks(void **state)
 	script_out(s, FLAGS_A, 1, 1, 0);
 	assert_int_equal(s->got.sack_count, 3);
 	assert_int_equal(s->got.sack[0][0] - base, 4001);
-	assert_int_equal(s->got.sack[1][0] - base, 2001);
-	assert_int_equal(s->got.sack[2][0] - base, 6001);
+	assert_int_equal(s->got.sack[1][0] - base, 6001);
+	assert_int_equal(s->got.sack[2][0] - base, 2001);
 	script_in(s, FLAGS_A, 5001, 1, NULL, 1000); /* two become one */
 	script_out(s, FLAGS_A, 1, 1, 0);
 	assert_int_equal(s->got.sack_count, 2);
