@@ -229,18 +229,20 @@ int hv_tcp_request_accept(struct haven_request *request, void *owner, struct hv_
 		.iss_floor = held.has_floor ? &held.iss_floor : NULL,
 		.ecn = held.ecn,
 	};
+	struct hv_tcp_conn *conn;
 	int error = 0;
 
+	*out = NULL;
 	hv_tcp_request_free(request);
-	*out = hv_tcp_conn_new(held.tcp, &error);
-	if (*out)
-		error = hv_tcp_conn_open_passive(*out, &held.tuple, &syn);
-	if (error < 0) {
-		*out = NULL;
+	conn = hv_tcp_conn_new(held.tcp, &error);
+	if (conn)
+		error = hv_tcp_conn_open_passive(conn, &held.tuple, &syn);
+	if (!conn || error < 0) {
 		reset_client(held.tcp, &held.tuple, held.irs);
 		return error;
 	}
-	(*out)->owner = owner;
+	conn->owner = owner;
+	*out = conn;
 	return 0;
 }
 

@@ -294,7 +294,8 @@ static void cookies(struct test *t, uint32_t max_half_open, const char *timestam
 		socklen_t length = sizeof(info);
 		bool all = on || !cookie;
 
-		connect(e.kernel, (struct sockaddr *)&to, sizeof(to));
+		MUST(connect(e.kernel, (struct sockaddr *)&to, sizeof(to)) < 0 &&
+		     errno == EINPROGRESS);
 		RUN_UNTIL(t, kernel_asks, &e);
 		MUST(!getsockopt(e.kernel, IPPROTO_TCP, TCP_INFO, &info, &length));
 		MUST(!(info.tcpi_options & TCPI_OPT_TIMESTAMPS) == !on);
