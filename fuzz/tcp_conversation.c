@@ -155,7 +155,7 @@ static socklen_t address(bool v6, uint8_t last, uint16_t port, struct sockaddr_s
 }
 
 /* From the port that the peer knows to the peer's. */
-static void connect_to(struct conversation *c, struct peer *peer)
+static void connect_to(struct conversation *c, struct peer *peer, int fast_open)
 {
 	struct sockaddr_storage local, remote;
 	socklen_t length = address(peer->v6, 1, peer->stack_port, &local);
@@ -165,11 +165,13 @@ static void connect_to(struct conversation *c, struct peer *peer)
 	if (peer->role != ROLE_ACTIVE ||
 	    haven_socket(c->stack, peer->v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0, &socket) < 0)
 		return;
+	haven_setsockopt(socket, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &fast_open,
+			 sizeof(fast_open));
 	error = haven_bind(socket, (struct sockaddr *)&local, length);
 	address(peer->v6, 2, peer->port, &remote);
 	if (!error)
 		error = haven_connect(socket, (struct sockaddr *)&remote, length);
-	if (error == -EINPROGRESS)
+	if (error == -EINPROGRESS || !error) /* at once: the SYN waits for data */
 		keep(c, socket, peer);
 	else
 		haven_close(socket);
@@ -321,7 +323,7 @@ static void call(struct conversation *c, const struct step *step)
 
 	switch (step->choice & 15) {
 	case 0:
-		connect_to(c, peer);
+		connect_to(c, peer, step->extra & 1);
 		accept_one(c);
 		answer(c, peer, 0);
 		return;
@@ -428,7 +430,7 @@ static void make_peers(struct conversation *c)
 	}
 }
 
-static void make_listener(struct conversation *c, bool v6, int backlog)
+static void make_listener(struct conversation *c, bool v6, int backlog, int fast_open)
 {
 	struct sockaddr_storage any;
 	socklen_t length = address(v6, 1, LISTENER_PORT, &any);
@@ -436,6 +438,8 @@ static void make_listener(struct conversation *c, bool v6, int backlog)
 	if (haven_socket(c->stack, v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0, &c->listeners[v6]))
 		return;
 	haven_bind(c->listeners[v6], (struct sockaddr *)&any, length);
+	haven_setsockopt(c->listeners[v6], IPPROTO_TCP, TCP_FASTOPEN, &fast_open,
+			 sizeof(fast_open));
 	haven_listen(c->listeners[v6], backlog);
 }
 
@@ -461,6 +465,8 @@ static bool make_world(struct conversation *c, const uint8_t head[CONVERSATION_H
 	config.max_sockets = head[2] & 1 ? 6 : 64;
 	config.max_time_wait = head[2] & 2 ? 1 : 16;
 	config.max_requests = head[2] & 4 ? 1 : 16;
+	if (head[2] & 8)
+		config.max_half_open = head[2] & 16 ? 0 : 4;
 	if (haven_stack_create(&config, &c->stack) < 0)
 		return false;
 	haven_stack_set_forwarder(c->stack, &forwarder);
@@ -474,8 +480,8 @@ static bool make_world(struct conversation *c, const uint8_t head[CONVERSATION_H
 	haven_address_add(c->stack, 1, (struct sockaddr *)&ours, 24);
 	address(true, 1, 0, &ours);
 	haven_address_add(c->stack, 1, (struct sockaddr *)&ours, 64);
-	make_listener(c, false, 1 + (head[4] & 3));
-	make_listener(c, true, 1 + (head[4] & 3));
+	make_listener(c, false, 1 + (head[4] & 3), head[4] >> 4 & 3);
+	make_listener(c, true, 1 + (head[4] & 3), head[4] >> 4 & 3);
 	make_peers(c);
 	c->random ^= head[5];
 	return true;

@@ -86,6 +86,7 @@ struct peer {
 	uint32_t seen_end, seen_ack, seen_time;
 	uint8_t quote[CONVERSATION_QUOTE];
 	size_t quote_size;
+	uint8_t cookie[HV_TCP_FAST_OPEN_MAX], cookie_len; /* that a SYN-ACK brought */
 	/* What it has sent to the connection that began with `irs`, relative to that. */
 	uint32_t irs, furthest;
 };

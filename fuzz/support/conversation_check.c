@@ -84,7 +84,8 @@ static void check_alive(const struct hv_tcp_conn *conn)
 	if (conn->output.next != &conn->output)
 		return; /* its turn comes */
 	if (under_way || waits)
-		conversation_must(conn->deadlines[HV_TCP_DEADLINE_RETRANSMIT] != 0,
+		conversation_must(conn->deadlines[HV_TCP_DEADLINE_RETRANSMIT] != 0 ||
+					  conn->deadlines[HV_TCP_DEADLINE_PACE] != 0,
 				  "nothing will ever move it", conn);
 }
 

@@ -286,6 +286,11 @@ static unsigned put_options(const struct conversation *c, const struct peer *pee
 	};
 	unsigned size;
 
+	if (step->flags & HV_TCP_SYN && step->shape & 64) {
+		options.has_fast_open = true;
+		options.fast_open = peer->cookie;
+		options.fast_open_len = peer->cookie_len;
+	}
 	if (step->options & OPTION_WRONG_TIME)
 		options.ts_echo += (uint32_t)((step->extra - 128) * 1000);
 	if (step->options & OPTION_SACK)
@@ -368,7 +373,8 @@ void conversation_polite(struct conversation *c, const struct step *step)
 		.peer = step->peer,
 		.flags = HV_TCP_ACK,
 		.window = step->window,
-		.options = conn && conn->timestamps ? OPTION_TIMESTAMP : 0,
+		/* Without conn it may be half-open. */
+		.options = (conn ? conn->timestamps : peer->seen_time) ? OPTION_TIMESTAMP : 0,
 		.extra = step->extra,
 		.choice = step->choice >> 3,
 		.shape = step->shape,
@@ -464,6 +470,10 @@ static void look(struct conversation *c, struct peer *peer, const uint8_t *tcp, 
 	hv_wire_tcp_options_parse(tcp + HV_TCP_HEADER, header - HV_TCP_HEADER, &options);
 	if (options.has_timestamps)
 		peer->seen_time = options.ts_value;
+	if (options.has_fast_open) {
+		peer->cookie_len = options.fast_open_len;
+		memcpy(peer->cookie, options.fast_open, options.fast_open_len);
+	}
 }
 
 int conversation_sent(void *user, const struct iovec *iov, int count,
