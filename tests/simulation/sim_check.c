@@ -183,8 +183,11 @@ static bool has_reason(const struct sim_end *end)
 {
 	const struct sim *sim = end->sim;
 	const struct sim_end *peer = peer_of(end);
+	/* Gone already, or at this very moment: its stack has given up, and its owner does not know yet. */
 	bool peer_is_gone =
-		peer ? peer->fate != SIM_OPEN : sim->plan.rude || sim->anybody_vanished;
+		peer ? peer->fate != SIM_OPEN || (haven_socket_events(peer->socket) &
+						  (HAVEN_EVENT_ERROR | HAVEN_EVENT_HANGUP))
+		     : sim->plan.rude || sim->anybody_vanished;
 
 	switch (end->error) {
 	case ECONNRESET:
