@@ -134,6 +134,7 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 		.congestion = hv_tcp_congestion_number(c->congestion_control),
 		.ecn = c->ecn,
 		.no_pacing = c->no_pacing,
+		.notsent_lowat = c->notsent_lowat_bytes,
 		.no_quick_acks = c->tcp_no_quick_acks,
 		.no_timestamps = c->tcp_no_timestamps,
 		.no_window_scaling = c->tcp_no_window_scaling,

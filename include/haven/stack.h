@@ -107,6 +107,8 @@ struct haven_stack_config {
 	 * too (RFC 8311): where routers mark rather than drop.
 	 */
 	uint8_t ecn;
+	/* TCP_NOTSENT_LOWAT of sockets that do not set it; 0 (default): none. */
+	uint32_t notsent_lowat_bytes;
 	/* Delay ACKs from the first segment on. Else the first 16 of a connection are acknowledged at once, so that the
 	 * peer's slow start is not held up (as Linux; TCP_QUICKACK asks for it again). */
 	bool tcp_no_quick_acks;

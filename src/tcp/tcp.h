@@ -42,6 +42,7 @@ struct hv_tcp_config {
 	uint8_t ecn;	/* enum hv_tcp_ecn_mode */
 	bool no_pacing;
 	bool no_timestamps, no_window_scaling, no_sack; /* not offered, not agreed to */
+	uint32_t notsent_lowat; /* where TCP_NOTSENT_LOWAT is not set; 0: none */
 	bool no_quick_acks; /* the first segments of a connection meet delayed ACKs like all others */
 	uint8_t mtu_probing; /* RFC 4821: 0 never, 1 after a black hole, 2 always */
 };

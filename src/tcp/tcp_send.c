@@ -299,7 +299,8 @@ void hv_tcp_send_pending(struct hv_tcp_conn *conn)
 	if (!send_data(conn))
 		return;
 	hv_tcp_count_wait(conn);
-	if (conn->notsent_lowat) /* what was unsent may be under way now */
+	if (conn->notsent_lowat ||
+	    conn->tcp->config.notsent_lowat) /* what was unsent may be under way now */
 		hv_tcp_tell_writable(conn);
 	if (hv_tcp_ack_is_due(conn))
 		hv_tcp_send_ack(conn);

@@ -82,6 +82,12 @@ static uint32_t goes_at_once(const struct hv_tcp_conn *conn)
 	return hv_tcp_congestion_is_off(conn) || peer < room ? peer : room;
 }
 
+/* The owner's, or the stack's. */
+static uint32_t lowat_of(const struct hv_tcp_conn *conn)
+{
+	return conn->notsent_lowat ? conn->notsent_lowat : conn->tcp->config.notsent_lowat;
+}
+
 /* Queued, and not sent yet. */
 static uint32_t unsent(const struct hv_tcp_conn *conn)
 {
@@ -104,7 +110,7 @@ static uint32_t packet_bytes(const struct hv_tcp_conn *conn)
  */
 static uint32_t notsent_room(const struct hv_tcp_conn *conn)
 {
-	uint64_t packet = packet_bytes(conn), lowat = conn->notsent_lowat, room;
+	uint64_t packet = packet_bytes(conn), lowat = lowat_of(conn), room;
 	uint32_t waits = unsent(conn), at_once = goes_at_once(conn);
 
 	if (!lowat)
@@ -122,8 +128,8 @@ static bool has_room(const struct hv_tcp_conn *conn)
 
 	if (hv_ring_space(&conn->send) < conn->send.limit / 3)
 		return false;
-	return !conn->notsent_lowat || waits <= at_once ||
-	       2 * (uint64_t)(waits - at_once) < conn->notsent_lowat;
+	return !lowat_of(conn) || waits <= at_once ||
+	       2 * (uint64_t)(waits - at_once) < lowat_of(conn);
 }
 
 void hv_tcp_tell_writable(struct hv_tcp_conn *conn)

@@ -69,6 +69,8 @@ int adapter_start(struct adapter *adapter)
 	config.tcp_no_window_scaling = !settings_number(settings, "tcp_window_scaling", 0, 1);
 	config.tcp_no_quick_acks = settings->no_quick_acks;
 	config.congestion_control = congestion_control(settings);
+	config.notsent_lowat_bytes =
+		(uint32_t)settings_number(settings, "tcp_notsent_lowat", 0, 0);
 	status = haven_stack_create(&config, &adapter->stack);
 	if (status < 0)
 		return status;

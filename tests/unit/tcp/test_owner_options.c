@@ -49,6 +49,25 @@ static void test_notsent_lowat(void **state)
 	script_skip(s);
 }
 
+/* The stack's, unless the owner has one. */
+static void test_notsent_lowat_of_the_stack(void **state)
+{
+	struct script *s = *state;
+	int value;
+
+	s->host.tcp.config.notsent_lowat = 4000;
+	s->peer_window = 20000;
+	script_accept(s);
+	assert_int_equal(hv_tcp_get_option(s->conn, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value), 0);
+	assert_int_equal(value, 0);
+	assert_int_equal(host_send(s->conn, bytes, sizeof(bytes)), 20000);
+	assert_false(has(s, HAVEN_EVENT_WRITABLE));
+	set(s, IPPROTO_TCP, TCP_NOTSENT_LOWAT, -1);
+	assert_true(host_send(s->conn, bytes, sizeof(bytes)) > 50000);
+	hv_tcp_flush(&s->host.tcp);
+	script_skip(s);
+}
+
 /* Raising the mark makes the socket writable. */
 static void test_notsent_lowat_raised(void **state)
 {
@@ -460,6 +479,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SCRIPT_TEST(test_notsent_lowat),
+		SCRIPT_TEST(test_notsent_lowat_of_the_stack),
 		SCRIPT_TEST(test_notsent_lowat_raised),
 		SCRIPT_TEST(test_notsent_lowat_window),
 		SCRIPT_TEST(test_more),
