@@ -16,6 +16,7 @@ void seg_config_init(struct seg_config *config)
 		.max_half_open = -1,
 		.ecn = -1,
 		.mtu_probing = -1,
+		.stack_iss = -1,
 		.seed = 1,
 		.peer_iss = 0xfffffff0, /* so that every script crosses zero */
 		.port = 80,
@@ -55,6 +56,7 @@ bool seg_read_config(struct seg_cursor *c, struct seg_config *config)
 		{"mtu-probing", &config->mtu_probing},
 		{"seed", &config->seed},
 		{"peer-iss", &config->peer_iss},
+		{"stack-iss", &config->stack_iss},
 		{"port", &config->port},
 		{"hop-limit", &config->hop_limit},
 	};

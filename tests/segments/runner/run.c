@@ -4,6 +4,9 @@
 
 #include "packet.h"
 
+#define START_NS	UINT64_C(1000000000000) /* clocks that begin at 0 hide errors */
+#define ISN_CLOCK_SHIFT 12			/* nanoseconds to steps of the ISN: 4 us */
+
 static double seconds(const struct seg_world *world, uint64_t time_ns)
 {
 	return (double)(int64_t)(time_ns - world->start_ns) / 1e9;
@@ -200,11 +203,36 @@ static bool run_all(struct seg_world *world)
 	return !world->first || unexpected(world, "the end of the script");
 }
 
+/*
+ * When the script begins. The stack's ISNs follow a clock (RFC 9293 section 3.4.1), so that the time decides
+ * where they are: a first run, whose result does not matter, says where it would be.
+ */
+static uint64_t start_time(const struct seg_script *script, bool v6)
+{
+	uint32_t wanted = (uint32_t)script->config.stack_iss, iss;
+	struct seg_world world;
+
+	if (script->config.stack_iss < 0)
+		return START_NS;
+	if (seg_world_init(&world, script, v6, START_NS))
+		run_all(&world);
+	iss = world.flows[0].stack_iss;
+	seg_close_all(&world);
+	seg_world_finish(&world);
+	return START_NS + ((uint64_t)(wanted - iss) << ISN_CLOCK_SHIFT);
+}
+
 bool seg_run(const struct seg_script *script, bool v6, char *error, size_t size)
 {
 	struct seg_world world;
-	bool good = seg_world_init(&world, script, v6) && run_all(&world);
+	bool good =
+		seg_world_init(&world, script, v6, start_time(script, v6)) && run_all(&world);
 
+	if (good && script->config.stack_iss >= 0 &&
+	    world.flows[0].stack_iss != (uint32_t)script->config.stack_iss)
+		good = seg_fail(&world,
+				"the stack's first number is %u, not what was configured",
+				world.flows[0].stack_iss);
 	/* Closing sends what nobody looks at; then nothing may be left. */
 	seg_close_all(&world);
 	good &= seg_world_finish(&world);

@@ -168,7 +168,7 @@ struct seg_statement {
 /* `config` lines: what the stack and the link are made with. */
 struct seg_config {
 	int64_t mtu, send_buffer, receive_buffer, max_sockets, max_time_wait, max_requests,
-		max_half_open, seed, peer_iss, port, hop_limit, ecn, mtu_probing;
+		max_half_open, seed, peer_iss, stack_iss, port, hop_limit, ecn, mtu_probing;
 	bool no_quick_acks, offloads, forwarder;
 	uint64_t time_wait_ns, tolerance_ns;
 	bool v4, v6; /* run over this family */

@@ -9,8 +9,6 @@
 
 #include "packet.h"
 
-#define START_NS UINT64_C(1000000000000) /* clocks that begin at 0 hide errors */
-
 /* --- the environment of the stack ------------------------------------------------------ */
 
 static void *env_alloc(void *user, size_t size)
@@ -199,7 +197,8 @@ static bool plug_link(struct seg_world *world)
 	return !error || seg_fail(world, "the link cannot be made: %s", haven_strerror(error));
 }
 
-bool seg_world_init(struct seg_world *world, const struct seg_script *script, bool v6)
+bool seg_world_init(struct seg_world *world, const struct seg_script *script, bool v6,
+		    uint64_t start_ns)
 {
 	struct haven_stack_config config;
 	int error;
@@ -208,7 +207,7 @@ bool seg_world_init(struct seg_world *world, const struct seg_script *script, bo
 	world->script = script;
 	world->v6 = v6;
 	world->last = &world->first;
-	world->start_ns = world->now_ns = START_NS;
+	world->start_ns = world->now_ns = start_ns;
 	world->random = (uint64_t)script->config.seed;
 	for (unsigned i = 0; i < SEG_FLOWS; i++) {
 		world->flows[i] = (struct seg_flow){

@@ -79,7 +79,8 @@ struct seg_world {
 };
 
 /* Errors: false, with a message in world->error. */
-bool seg_world_init(struct seg_world *world, const struct seg_script *script, bool v6);
+bool seg_world_init(struct seg_world *world, const struct seg_script *script, bool v6,
+		    uint64_t start_ns);
 /* Ends the stack; false when memory is left. */
 bool seg_world_finish(struct seg_world *world);
 /* Note what went wrong at the statement under way. Returns false. */
