@@ -133,6 +133,7 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 		.mtu_probing = c->mtu_probing,
 		.congestion = hv_tcp_congestion_number(c->congestion_control),
 		.ecn = c->ecn,
+		.packet_segments = c->tcp_packet_segments,
 		.no_pacing = c->no_pacing,
 		.notsent_lowat = c->notsent_lowat_bytes,
 		.no_quick_acks = c->tcp_no_quick_acks,

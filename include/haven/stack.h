@@ -109,6 +109,12 @@ struct haven_stack_config {
 	uint8_t ecn;
 	/* TCP_NOTSENT_LOWAT of sockets that do not set it; 0 (default): none. */
 	uint32_t notsent_lowat_bytes;
+	/*
+	 * Bound the packets that a link has to cut into segments: by what the rate of a connection gives in a
+	 * millisecond or so, and half of its window, but not below this many segments (as Linux's tcp_min_tso_segs).
+	 * 0 (default): they are as large as the windows let them be.
+	 */
+	uint16_t tcp_packet_segments;
 	/* Delay ACKs from the first segment on. Else the first 16 of a connection are acknowledged at once, so that the
 	 * peer's slow start is not held up (as Linux; TCP_QUICKACK asks for it again). */
 	bool tcp_no_quick_acks;

@@ -41,6 +41,7 @@ struct hv_tcp_config {
 	int congestion; /* of new connections: hv_tcp_congestion_number(); 0 is CUBIC */
 	uint8_t ecn;	/* enum hv_tcp_ecn_mode */
 	bool no_pacing;
+	uint16_t packet_segments; /* tcp_pacing.c; 0: packets as large as they can be */
 	bool no_timestamps, no_window_scaling, no_sack; /* not offered, not agreed to */
 	uint32_t notsent_lowat; /* where TCP_NOTSENT_LOWAT is not set; 0: none */
 	bool no_quick_acks; /* the first segments of a connection meet delayed ACKs like all others */

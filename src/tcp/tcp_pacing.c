@@ -106,3 +106,26 @@ void hv_tcp_pacing_sent(struct hv_tcp_conn *conn, uint32_t bytes)
 		conn->pace_ns = now_ns;
 	conn->pace_ns += time_of_ns(conn, bytes);
 }
+
+/*
+ * As Linux sizes packets for segmentation: what the rate gives in a millisecond, and more on short paths, where
+ * it halves for each half millisecond; at most half of the window, and at least some segments.
+ */
+uint32_t hv_tcp_pacing_packet(const struct hv_tcp_conn *conn)
+{
+	uint32_t least = conn->tcp->config.packet_segments * (uint32_t)conn->mss, bytes = 0;
+	uint32_t half = conn->cwnd / 2 - conn->cwnd / 2 % conn->mss;
+	uint64_t steps = conn->min_rtt_ns / (512 * 1000);
+
+	if (!least)
+		return UINT32_MAX;
+	if (steps < 16)
+		bytes = BURST_UNLIMITED >> steps;
+	if (conn->srtt_ns)
+		bytes += (uint32_t)(bytes_in(conn, HV_TCP_MS) % HV_TCP_CWND_MAX);
+	else
+		bytes = BURST_UNLIMITED;
+	bytes = bytes > least ? bytes - bytes % conn->mss : least;
+	bytes = bytes < half ? bytes : half;
+	return bytes > conn->mss ? bytes : conn->mss;
+}

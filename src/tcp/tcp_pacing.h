@@ -9,4 +9,7 @@ uint32_t hv_tcp_pacing_room(struct hv_tcp_conn *conn);
 /* That much went. */
 void hv_tcp_pacing_sent(struct hv_tcp_conn *conn, uint32_t bytes);
 
+/* Bytes that one packet to the link may hold, where the configuration bounds it; else UINT32_MAX. */
+uint32_t hv_tcp_pacing_packet(const struct hv_tcp_conn *conn);
+
 #endif

@@ -133,7 +133,7 @@ void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *opti
 	if (found && !hv_tcp_path_mtu_lost(conn) && !conn->in_recovery && !conn->loss_recovery)
 		enter_recovery(conn, delivery->bytes);
 	if ((conn->in_recovery || conn->ecn_reducing) && delivery->bytes)
-		reduce(conn, delivery->bytes, acked && !found);
+		reduce(conn, delivery->bytes, acked && !found && !conn->ecn_told);
 	else if (!conn->in_recovery && !conn->ecn_reducing && (acked || conn->reordering))
 		/* What earlier ACKs SACKed is not news; where packets are reordered, SACKs count by themselves. */
 		hv_tcp_congestion_acked(conn, delivery->bytes);

@@ -33,10 +33,12 @@ static uint32_t packet_payload_max(const struct hv_tcp_conn *conn)
 {
 	uint32_t headers = (hv_tcp_is_v4(conn) ? 20 : 40) + HV_TCP_HEADER +
 			   (conn->timestamps ? HV_TCP_TIMESTAMP_BYTES : 0);
-	uint32_t room = 65535 - headers;
+	uint32_t room = 65535 - headers, bound = hv_tcp_pacing_packet(conn);
 
 	if (conn->urgent_out)
 		return conn->mss; /* each segment has a pointer of its own */
+	if (bound < room)
+		room = bound;
 	return room > conn->mss ? room - room % conn->mss : conn->mss;
 }
 
@@ -227,6 +229,7 @@ static int send_lost(struct hv_tcp_conn *conn)
 /* Returns false when the link would take no more. */
 static bool send_data(struct hv_tcp_conn *conn)
 {
+	uint32_t before = conn->snd_nxt;
 	bool limited = false;
 	struct grant grant;
 
@@ -275,7 +278,9 @@ static bool send_data(struct hv_tcp_conn *conn)
 		}
 	}
 	conn->force_send = false;
-	hv_tcp_congestion_sent(conn, limited);
+	/* A flush that had nothing to say says nothing about how the window is used. */
+	if (limited || conn->snd_nxt != before)
+		hv_tcp_congestion_sent(conn, limited);
 	if (conn->snd_una == conn->snd_nxt && hv_seq_gt(hv_tcp_send_end(conn), conn->snd_nxt))
 		hv_tcp_arm_persist(conn, grant.window_closed ? conn->rto_ns << conn->backoff
 							     : OVERRIDE_NS);

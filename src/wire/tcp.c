@@ -170,13 +170,14 @@ static uint8_t *write_fast_open(uint8_t *p, const struct hv_tcp_options *options
 {
 	unsigned size = 2u + options->fast_open_len;
 
-	for (unsigned padding = -size % 4; padding > 0; padding--)
-		*p++ = OPTION_NOP;
 	*p++ = OPTION_FAST_OPEN;
 	*p++ = (uint8_t)size;
 	if (options->fast_open_len)
 		memcpy(p, options->fast_open, options->fast_open_len);
-	return p + options->fast_open_len;
+	p += options->fast_open_len;
+	for (unsigned padding = -size % 4; padding > 0; padding--)
+		*p++ = OPTION_NOP;
+	return p;
 }
 
 unsigned hv_wire_tcp_options_write(uint8_t *out, const struct hv_tcp_options *options)

@@ -67,6 +67,15 @@ int adapter_start(struct adapter *adapter)
 	config.tcp_no_timestamps = !settings_number(settings, "tcp_timestamps", 0, 1);
 	config.tcp_no_sack = !settings_number(settings, "tcp_sack", 0, 1);
 	config.tcp_no_window_scaling = !settings_number(settings, "tcp_window_scaling", 0, 1);
+	if (settings_number(settings, "tcp_notsent_lowat", 0, UINT32_MAX) < UINT32_MAX)
+		config.notsent_lowat_bytes =
+			(uint32_t)settings_number(settings, "tcp_notsent_lowat", 0, 0);
+	config.ecn = (uint8_t)settings_number(settings, "tcp_ecn", 0, 2);
+	config.mtu_probing = (uint8_t)settings_number(settings, "tcp_mtu_probing", 0, 0);
+	/* Linux paces where the device's queue is fq, or the algorithm asks for it: CUBIC does not. */
+	config.no_pacing = settings_text(settings, "qdisc") == NULL;
+	config.tcp_packet_segments =
+		(uint16_t)settings_number(settings, "tcp_min_tso_segs", 0, 2);
 	config.tcp_no_quick_acks = settings->no_quick_acks;
 	config.congestion_control = congestion_control(settings);
 	config.notsent_lowat_bytes =

@@ -406,6 +406,31 @@ static void test_push(void **state)
 	assert_false(s->got_pushed);
 }
 
+/* Packets bounded by the rate: two segments in a millisecond; one where that is half of the window. */
+static void test_packet_segments(void **state)
+{
+	struct script *s = *state;
+
+	s->host.tcp.config.packet_segments = 2;
+	script_accept(s);
+	s->conn->srtt_ns = s->conn->min_rtt_ns = 10 * HV_TCP_MS;
+	send_now(s, 10000);
+	for (uint32_t i = 0; i < 5; i++)
+		script_out(s, FLAGS_A, 1 + i * 2000, 1, 2000);
+	script_quiet(s);
+	script_in(s, FLAGS_A, 1, 10001, NULL, 0);
+	s->conn->cwnd = 2000;
+	send_now(s, 2000);
+	script_out(s, FLAGS_A, 10001, 1, 1000);
+	script_out(s, FLAGS_A, 11001, 1, 1000);
+	script_in(s, FLAGS_A, 1, 12001, NULL, 0);
+	/* A short path: as large as half of the window. */
+	s->conn->cwnd = 100000;
+	s->conn->srtt_ns = s->conn->min_rtt_ns = HV_TCP_MS / 10;
+	send_now(s, 50000);
+	script_out(s, FLAGS_A, 12001, 1, 50000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +453,7 @@ int main(void)
 		SCRIPT_TEST(test_queue_before_established),
 		SCRIPT_TEST(test_idle_holds_nothing),
 		SCRIPT_TEST(test_push),
+		SCRIPT_TEST(test_packet_segments),
 	};
 
 	return cmocka_run_group_tests_name("tcp send", tests, NULL, NULL);
