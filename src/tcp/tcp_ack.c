@@ -88,12 +88,18 @@ static bool measure(struct hv_tcp_conn *conn, uint32_t ack,
 		/* After a retransmission timestamps tell which was answered (RFC 7323 section 4.1). */
 		uint32_t elapsed_ms = hv_tcp_timestamp(conn) - options->ts_echo;
 
-		/* A duplicate caused this ACK: it echoes the first copy, whose own ACK was lost. */
-		if (options->sack_count && hv_seq_leq(options->sack[0][1], ack))
+		if (options->sack_count && hv_seq_leq(options->sack[0][1], ack)) {
+			/*
+			 * A duplicate caused this ACK: it echoes the first copy, whose own ACK was lost. After a time-out
+			 * it is the answer to what went then; otherwise nothing is known.
+			 */
+			elapsed_ms = hv_tcp_timestamp(conn) - conn->ts_timeout;
+			if (!conn->backoff || (elapsed_ms + 1) * HV_TCP_MS < conn->min_rtt_ns)
+				return false;
+		} else if (conn->backoff && hv_seq_lt(options->ts_echo, conn->ts_timeout)) {
+			/* Older than the time-out: an ACK was lost or late, and its age is no round trip. */
 			return false;
-		/* Older than the time-out: an ACK was lost or late, and its age is no round trip. */
-		if (conn->backoff && hv_seq_lt(options->ts_echo, conn->ts_timeout))
-			return false;
+		}
 		if (elapsed_ms > HV_TCP_RTO_MAX_NS / HV_TCP_MS)
 			return false;
 		conn->backoff = 0;

@@ -134,8 +134,12 @@ void hv_tcp_sack_ack(struct hv_tcp_conn *conn, const struct hv_tcp_options *opti
 		enter_recovery(conn, delivery->bytes);
 	if ((conn->in_recovery || conn->ecn_reducing) && delivery->bytes)
 		reduce(conn, delivery->bytes, acked && !found && !conn->ecn_told);
-	else if (!conn->in_recovery && !conn->ecn_reducing && (acked || conn->reordering))
-		/* What earlier ACKs SACKed is not news; where packets are reordered, SACKs count by themselves. */
+	else if (!conn->in_recovery && !conn->ecn_reducing &&
+		 (acked || conn->reordering || conn->cwnd >= conn->ssthresh))
+		/*
+		 * What earlier ACKs SACKed is not news: in congestion avoidance, and where packets are reordered, SACKs
+		 * count by themselves. Slow start waits: it may be a loss that ends it.
+		 */
 		hv_tcp_congestion_acked(conn, delivery->bytes);
 	if (delivery->bytes || found)
 		hv_tcp_mark(conn);

@@ -65,6 +65,23 @@ static void assert_taken_back(struct script *s)
 
 /* --- Eifel ----------------------------------------------------------------------------- */
 
+/* All had arrived, and the ACK was lost: the D-SACK tells that this one answers what the time-out sent. */
+static void test_duplicate_measures(void **state)
+{
+	struct script *s = *state;
+	uint32_t first = begin(s, true, true);
+
+	s->conn->min_rtt_ns = 20 * HV_TCP_MS;
+	time_out(s);
+	assert_int_equal(s->conn->backoff, 1);
+	script_wait_ms(s, 20);
+	s->ts_echo = first;
+	ack(s, 12001, SACK(1001, 2001));
+	assert_int_equal(s->conn->backoff, 0);
+	assert_in_range(s->conn->srtt_ns, 20 * HV_TCP_MS, 40 * HV_TCP_MS);
+	script_skip(s);
+}
+
 static void test_eifel_timeout(void **state)
 {
 	struct script *s = *state;
@@ -302,6 +319,7 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		SCRIPT_TEST(test_duplicate_measures),
 		SCRIPT_TEST(test_eifel_timeout),
 		SCRIPT_TEST(test_eifel_timeout_without_sack),
 		SCRIPT_TEST(test_eifel_real_timeout),
