@@ -427,7 +427,7 @@ static void honest_client(struct phase *phase)
 	bool good;
 	char byte = 'x';
 
-	connect(fd, (struct sockaddr *)&to, sizeof(to));
+	(void)connect(fd, (struct sockaddr *)&to, sizeof(to)); /* poll says what came of it */
 	good = poll(&wait, 1, CONNECT_LIMIT_MS) == 1 && wait.revents == POLLOUT;
 	took_us = (now_ns() - begin) / 1000;
 	wait.events = POLLIN;
@@ -466,8 +466,8 @@ static void run_phase(struct shared *shared, uint64_t rate, unsigned seconds)
 	       "}\n",
 	       rate, took, shared->bytes_in - in, shared->bytes_out - out,
 	       shared->flood_sent - sent, shared->cookies - cookies, phase.clients,
-	       phase.failed, phase.sum_us / phase.clients, phase.most_us, shared->memory_most,
-	       shared->half_open_most);
+	       phase.failed, phase.clients ? phase.sum_us / phase.clients : 0, phase.most_us,
+	       shared->memory_most, shared->half_open_most);
 	fflush(stdout);
 }
 
@@ -661,8 +661,8 @@ static void cost_run(const char *what)
 int main(int argc, char **argv)
 {
 	if (argc == 5 && !strcmp(argv[1], "live"))
-		live((unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]),
-		     (uint64_t)atoll(argv[4]));
+		live((unsigned)strtoul(argv[2], NULL, 10), (unsigned)strtoul(argv[3], NULL, 10),
+		     strtoull(argv[4], NULL, 10));
 	else if (argc == 2)
 		cost_run(argv[1]);
 	else
