@@ -373,7 +373,7 @@ static int congestion_get(const struct haven_socket *socket, void *value, sockle
 	if (error < 0)
 		return error;
 	from = hv_tcp_congestion_name(number);
-	memcpy(name, from, strlen(from));
+	memccpy(name, from, 0, sizeof(name) - 1);
 	value_out(name, sizeof(name), value, length);
 	return 0;
 }
