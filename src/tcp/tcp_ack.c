@@ -233,7 +233,10 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 {
 	bool fin = conn->fin_sent && ack == hv_tcp_send_end(conn) + 1;
 	uint32_t acked = ack - conn->snd_una;
-	struct hv_tcp_delivery delivery = {0};
+	struct hv_tcp_delivery delivery = {
+		.has_echo = conn->timestamps && options->has_timestamps,
+		.echo = options->ts_echo,
+	};
 	bool measured;
 
 	measured = measure(conn, ack, options);
@@ -297,7 +300,10 @@ static void new_ack(struct hv_tcp_conn *conn, uint32_t ack,
 static void sack_only(struct hv_tcp_conn *conn, const struct hv_tcp_options *options,
 		      bool plain)
 {
-	struct hv_tcp_delivery delivery = {0};
+	struct hv_tcp_delivery delivery = {
+		.has_echo = conn->timestamps && options->has_timestamps,
+		.echo = options->ts_echo,
+	};
 
 	if (options->sack_count || (conn->tail_out && plain))
 		hv_tcp_sack_ack(conn, options, 0, &delivery);

@@ -54,9 +54,14 @@ static uint32_t clock_s(const struct hv_tcp_conn *conn)
 	return (uint32_t)(hv_tcp_now(conn) / HV_TCP_SECOND);
 }
 
+uint32_t hv_tcp_timestamp_at(const struct hv_tcp_conn *conn, uint64_t time_ns)
+{
+	return (uint32_t)(time_ns / HV_TCP_MS) + conn->ts_offset;
+}
+
 uint32_t hv_tcp_timestamp(const struct hv_tcp_conn *conn)
 {
-	return (uint32_t)(hv_tcp_now(conn) / HV_TCP_MS) + conn->ts_offset;
+	return hv_tcp_timestamp_at(conn, hv_tcp_now(conn));
 }
 
 unsigned hv_tcp_options_syn(struct hv_tcp_conn *conn, bool is_answer, uint8_t *out)

@@ -19,6 +19,8 @@ uint16_t hv_tcp_mss_offer(struct hv_tcp *tcp, const struct hv_addr *remote);
 uint8_t hv_tcp_window_scale_for(uint32_t limit_bytes);
 /* Our timestamp clock in milliseconds, with the connection's offset. */
 uint32_t hv_tcp_timestamp(const struct hv_tcp_conn *conn);
+/* What it was at another time. */
+uint32_t hv_tcp_timestamp_at(const struct hv_tcp_conn *conn, uint64_t time_ns);
 /* RFC 7323 section 5.3 R1: an old duplicate? */
 /* TCP_MAXSEG before the handshake: neither sent nor offered to be taken. 0: no limit. */
 void hv_tcp_mss_limit(struct hv_tcp_conn *conn, uint16_t user_mss);

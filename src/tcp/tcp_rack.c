@@ -6,6 +6,7 @@
 #include "tcp/tcp_rack.h"
 
 #include "tcp/tcp_congestion.h"
+#include "tcp/tcp_options.h"
 #include "tcp/tcp_timer.h"
 
 enum {
@@ -37,8 +38,10 @@ void hv_tcp_rack_delivered(struct hv_tcp_conn *conn, const struct hv_tcp_sent *s
 	uint64_t rtt_ns = hv_tcp_now(conn) - sent->time_ns;
 
 	if (sent->again) {
-		/* Too early to be the answer to the last transmission: step 2. */
-		if (rtt_ns < conn->min_rtt_ns)
+		/* Too early to be the answer to the last transmission, or to an earlier one: step 2. */
+		if (rtt_ns < conn->min_rtt_ns ||
+		    (delivery->has_echo &&
+		     hv_seq_lt(delivery->echo, hv_tcp_timestamp_at(conn, sent->time_ns))))
 			return;
 	} else {
 		if (!conn->min_rtt_ns || rtt_ns < conn->min_rtt_ns)
@@ -62,8 +65,8 @@ void hv_tcp_rack_delivered(struct hv_tcp_conn *conn, const struct hv_tcp_sent *s
 		     conn->flight->rack_end)) {
 		conn->flight->rack_time_ns = sent->time_ns;
 		conn->flight->rack_end = sent->end;
-		conn->flight->rack_rtt_ns = rtt_ns;
 	}
+	conn->flight->rack_rtt_ns = rtt_ns;
 	conn->flight->rack_any = true;
 }
 

@@ -38,7 +38,8 @@ struct hv_tcp_flight {
 	/* tcp_rack.c: of what arrived, the one that was sent last; the highest. */
 	bool rack_any;
 	uint32_t rack_end, rack_highest;
-	uint64_t rack_time_ns, rack_rtt_ns; /* when that last one was sent; how long it took */
+	uint64_t rack_time_ns; /* when that last one was sent */
+	uint64_t rack_rtt_ns;  /* of what arrived last */
 
 	uint32_t recover_bytes, prr_delivered, prr_out; /* tcp_sack.c */
 	struct hv_tcp_undo undo;			/* tcp_spurious.c */
@@ -46,6 +47,8 @@ struct hv_tcp_flight {
 
 /* What one ACK says about packets. */
 struct hv_tcp_delivery {
+	bool has_echo; /* given: the timestamp that it echoes */
+	uint32_t echo;
 	uint32_t bytes;	 /* newly delivered, cumulatively or by SACK */
 	uint64_t rtt_ns; /* of the newest of them that was sent once; 0: none was */
 	bool late;	 /* one of them was believed lost, but had not been sent again */
