@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "tcp/tcp_listen.h"
+#include "tcp/tcp_pacing.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_scoreboard.h"
 #include "tcp/tcp_send.h"
@@ -221,6 +222,7 @@ static void fill_windows(const struct hv_tcp_conn *conn, struct hv_tcp_info *inf
 	info->rcv_wnd = hv_tcp_receive_window(conn);
 	info->rcv_ssthresh = conn->receive_limit;
 	info->rcv_space = conn->receive_limit;
+	info->pacing_rate = hv_tcp_pacing_rate(conn);
 	info->max_pacing_rate = UINT64_MAX;
 }
 

@@ -96,6 +96,13 @@ uint32_t hv_tcp_pacing_room(struct hv_tcp_conn *conn)
 	return room;
 }
 
+uint64_t hv_tcp_pacing_rate(const struct hv_tcp_conn *conn)
+{
+	if (!is_paced(conn))
+		return UINT64_MAX;
+	return (uint64_t)conn->cwnd * tenths(conn) * (HV_TCP_SECOND / 10) / conn->srtt_ns;
+}
+
 void hv_tcp_pacing_sent(struct hv_tcp_conn *conn, uint32_t bytes)
 {
 	uint64_t now_ns = hv_tcp_now(conn);

@@ -199,6 +199,18 @@ static void test_data_out(void **state)
 	assert_int_equal(info.bytes_retrans, 0);
 }
 
+/* Twice the window in a round trip of slow start; a path without length is not paced. */
+static void test_pacing_rate(void **state)
+{
+	struct script *s = *state;
+
+	s->host.tcp.config.no_pacing = false;
+	accept_slowly(s);
+	assert_true(info_of(s).pacing_rate == 10 * 1000 * 2 * 50);
+	s->host.tcp.config.no_pacing = true;
+	assert_true(info_of(s).pacing_rate == UINT64_MAX);
+}
+
 static void test_loss(void **state)
 {
 	struct script *s = *state;
@@ -393,6 +405,7 @@ int main(void)
 		SCRIPT_TEST(test_bit_fields),
 		SCRIPT_TEST(test_after_handshake),
 		SCRIPT_TEST(test_data_out),
+		SCRIPT_TEST(test_pacing_rate),
 		SCRIPT_TEST(test_loss),
 		SCRIPT_TEST(test_time_out),
 		SCRIPT_TEST(test_peer_window),
