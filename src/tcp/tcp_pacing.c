@@ -120,12 +120,14 @@ void hv_tcp_pacing_sent(struct hv_tcp_conn *conn, uint32_t bytes)
  */
 uint32_t hv_tcp_pacing_packet(const struct hv_tcp_conn *conn)
 {
-	uint32_t least = conn->tcp->config.packet_segments * (uint32_t)conn->mss, bytes = 0;
-	uint32_t half = conn->cwnd / 2 - conn->cwnd / 2 % conn->mss;
-	uint64_t steps = conn->min_rtt_ns / (512 * 1000);
+	uint32_t least = conn->tcp->config.packet_segments * (uint32_t)conn->mss;
+	uint32_t half, bytes = 0;
+	uint64_t steps;
 
 	if (!least)
 		return UINT32_MAX;
+	half = conn->cwnd / 2 - conn->cwnd / 2 % conn->mss;
+	steps = conn->min_rtt_ns / (512 * 1000);
 	if (steps < 16)
 		bytes = BURST_UNLIMITED >> steps;
 	if (conn->srtt_ns)
