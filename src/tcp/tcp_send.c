@@ -194,6 +194,7 @@ static int send_lost(struct hv_tcp_conn *conn)
 		uint8_t flags = HV_TCP_ACK;
 		int status;
 
+		assert(conn->mss); /* HV_TCP_MSS_MIN is the least */
 		if (room < conn->mss && hv_tcp_flight(conn) > 0)
 			break;
 		room -= room % conn->mss;
