@@ -80,8 +80,7 @@ HAVEN_API int haven_connect(struct haven_socket *socket, const struct sockaddr *
 /*
  * Send and receive. flags: MSG_MORE (send: the rest of a segment follows), MSG_OOB (send on a stream: urgent), MSG_PEEK (receive),
  * MSG_TRUNC (datagram: return the real length; stream: throw the bytes away), MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL (no effect),
- * MSG_FASTOPEN (sendto on a stream
- * that is not connected: connect, and send in the SYN when the server is known; else -EINPROGRESS, and nothing was taken).
+ * MSG_EOR (send on a stream: what follows is not put into the same segment), MSG_FASTOPEN (sendto on a stream that is not connected: connect, and send in the SYN when the server is known; else -EINPROGRESS, and nothing was taken).
  * recv returns 0 at the end of a stream. Errors: -EAGAIN, -ENOTCONN, -EPIPE (after shutdown of this direction
  * or when the connection ended), -ECONNRESET, -ETIMEDOUT, -EMSGSIZE, -EDESTADDRREQ, -ENETUNREACH, -EHOSTUNREACH, -ENOBUFS, -ECONNREFUSED.
  */
