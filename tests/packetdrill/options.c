@@ -129,8 +129,10 @@ int call_getsockopt(void *userdata, int fd, int level, int option, void *value,
 
 	pthread_mutex_lock(&adapter->lock);
 	descriptor = descriptor_socket(adapter, fd);
-	status = descriptor ? get_own(descriptor, level, option, value, length) : -errno;
-	if (status > 0 && level == IPPROTO_TCP && option == TCP_INFO)
+	status = descriptor ? get_own(descriptor, level, option, value, length) : 0;
+	if (!descriptor)
+		status = -errno;
+	else if (status > 0 && level == IPPROTO_TCP && option == TCP_INFO)
 		status = get_info(descriptor->socket, value, length);
 	else if (status > 0 && level == SOL_SOCKET && option == SO_SNDBUF)
 		status = get_send_buffer(descriptor->socket, value, length);
@@ -197,7 +199,7 @@ int call_setsockopt(void *userdata, int fd, int level, int option, const void *v
 		status = -EFAULT;
 	else
 		status = set_own(descriptor, level, option, number);
-	if (status > 0) {
+	if (descriptor && status > 0) {
 		status = set_option(descriptor->socket, level, option, value, length);
 		adapter_turn(adapter);
 	}

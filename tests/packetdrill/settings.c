@@ -19,7 +19,7 @@ static bool parse_local(struct local_address *local, const char *text)
 
 	if (length >= sizeof(address))
 		return false;
-	memcpy(address, text, length);
+	snprintf(address, sizeof(address), "%.*s", (int)length, text);
 	memset(&local->address, 0, sizeof(local->address));
 	if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
