@@ -373,7 +373,7 @@ static int congestion_get(const struct haven_socket *socket, void *value, sockle
 	if (error < 0)
 		return error;
 	from = hv_tcp_congestion_name(number);
-	memccpy(name, from, 0, sizeof(name) - 1);
+	memcpy(name, from, strlen(from) + 1); /* at most 15 characters */
 	value_out(name, sizeof(name), value, length);
 	return 0;
 }
