@@ -14,6 +14,11 @@
  * Loss: with SACK, each packet that is under way has a record (tcp_scoreboard.c, found by tcp_sent_tree.c), RACK says
  *      which are lost (tcp_rack.c), and the window follows PRR (tcp_sack.c). Without SACK it is NewReno by duplicate ACKs (tcp_ack.c),
  *      and a time-out takes SND.NXT back to SND.UNA.
+ *      What turns out to have been no loss is taken back (tcp_spurious.c).
+ * Rate: an algorithm of tcp_congestion.h says how much may be under way, tcp_pacing.c how fast it leaves, tcp_ecn.c hears
+ *      of marks, tcp_path_mtu.c knows what size the path carries.
+ * Open: a listener's half-open connections are records (tcp_half_open.c), and beyond the limits not even that
+ *      (tcp_syn_cookie.c); Fast Open lets data go with the SYN (tcp_fastopen.c).
  * Time: one timer for each connection with several deadlines (tcp_timer.c).
  *
  * Life
@@ -183,7 +188,6 @@ struct hv_tcp_conn {
 	bool send_fixed : 1;	/* SO_SNDBUF was set: no tuning */
 	bool receive_fixed : 1; /* SO_RCVBUF was set: no tuning */
 	bool all_sent : 1;	/* HAVEN_EVENT_SENT holds */
-	/* RFC 3168: tcp_ecn.c. */
 	bool urgent_in : 1;  /* up to rcv_up (tcp_urgent.c) */
 	bool urgent_out : 1; /* up to snd_up */
 	bool ecn_asked : 1;  /* a SYN of ours did */
