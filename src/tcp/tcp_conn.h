@@ -188,14 +188,15 @@ struct hv_tcp_conn {
 	bool send_fixed : 1;	/* SO_SNDBUF was set: no tuning */
 	bool receive_fixed : 1; /* SO_RCVBUF was set: no tuning */
 	bool all_sent : 1;	/* HAVEN_EVENT_SENT holds */
-	bool urgent_in : 1;  /* up to rcv_up (tcp_urgent.c) */
-	bool urgent_out : 1; /* up to snd_up */
-	bool ecn_asked : 1;  /* a SYN of ours did */
-	bool ecn_ok : 1;     /* agreed upon */
-	bool ecn_mute : 1;   /* but the peer may not know: what we send is not ECN-capable */
-	bool ecn_seen : 1;   /* something came with an ECN codepoint */
-	bool ecn_echo : 1;   /* CE came: ECE goes with every ACK until CWR comes */
-	bool ecn_told : 1;   /* the ACK at hand has ECE */
+	bool urgent_in : 1;	/* up to rcv_up (tcp_urgent.c) */
+	bool urgent_out : 1;	/* up to snd_up */
+	/* RFC 3168: tcp_ecn.c. */
+	bool ecn_asked : 1; /* a SYN of ours did */
+	bool ecn_ok : 1;    /* agreed upon */
+	bool ecn_mute : 1;  /* but the peer may not know: what we send is not ECN-capable */
+	bool ecn_seen : 1;  /* something came with an ECN codepoint */
+	bool ecn_echo : 1;  /* CE came: ECE goes with every ACK until CWR comes */
+	bool ecn_told : 1;  /* the ACK at hand has ECE */
 	bool ecn_reducing : 1; /* the window shrinks because of that, until `recover` is acknowledged */
 	bool ecn_cwr_due : 1;  /* the window shrank: CWR goes with the next new data */
 	bool pace_waited : 1;  /* pacing held back in the last flush */
