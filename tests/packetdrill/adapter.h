@@ -10,6 +10,7 @@
  *	descriptor.c	file descriptors
  *	calls.c		socket, bind, listen, accept, connect, close, ...
  *	transfer.c	read to sendmsg, splice
+ *	linux_wmem.c	how much of a write fits, as Linux counts it
  *	options.c	getsockopt, setsockopt, fcntl, ioctl
  *	readiness.c	poll and epoll
  *	packets.c	packets in and out
@@ -51,13 +52,28 @@ struct watch {
 	bool edge; /* something became true since it was last reported */
 };
 
+/* A send buffer as Linux counts it: see linux_wmem.c. */
+struct wmem {
+	bool on;
+	bool fixed; /* SO_SNDBUF was set: the limit stays */
+	bool begun; /* something was written */
+	bool waits; /* a writer found no room, and was not told of any since */
+	bool ended; /* MSG_EOR: nothing is added to the last packet */
+	uint32_t limit, limit_most, used;
+	uint32_t window_most; /* the peer's largest */
+	size_t bytes;	      /* queued in the stack, when it was last looked at */
+	uint32_t *packets;    /* sizes of their data */
+	size_t count, room, sent;
+};
+
 struct descriptor {
 	int fd; /* a real one, of an eventfd: nobody else gets the number */
 	enum descriptor_kind kind;
 	int flags; /* O_NONBLOCK, as F_SETFL gave them */
 	struct haven_socket *socket;
-	bool tell_queued;      /* TCP_INQ */
-	bool zero_copy;	       /* SO_ZEROCOPY */
+	bool tell_queued; /* TCP_INQ */
+	bool zero_copy;	  /* SO_ZEROCOPY */
+	struct wmem wmem;
 	struct watch *watches; /* of an epoll descriptor */
 };
 
@@ -157,6 +173,23 @@ int call_pipe(void *userdata, int fds[2]);
 ssize_t call_splice(void *userdata, int fd_in, loff_t *offset_in, int fd_out,
 		    loff_t *offset_out, size_t size, unsigned flags);
 
+/* --- linux_wmem.c ------------------------------------------------------------------------ */
+/* For a descriptor that has its socket. */
+void wmem_init(const struct adapter *adapter, struct descriptor *descriptor);
+void wmem_inherit(struct wmem *wmem, const struct wmem *listener);
+void wmem_end(struct wmem *wmem);
+/* SO_SNDBUF, doubled. */
+void wmem_set_limit(struct wmem *wmem, uint32_t bytes);
+/* Does a write on this descriptor, now, go through wmem_send()? */
+bool wmem_applies(struct descriptor *descriptor);
+/* As haven_send(), for as much as there is room. */
+ssize_t wmem_send(const struct adapter *adapter, struct descriptor *descriptor,
+		  const uint8_t *data, size_t size, int flags);
+/* False: the buffer is too full for poll(), who wants to be told when it is not. */
+bool wmem_is_writable(const struct adapter *adapter, struct descriptor *descriptor);
+/* A packet came. True: a writer that waits is to be told of room. */
+bool wmem_take_ack(const struct adapter *adapter, struct descriptor *descriptor);
+
 int call_fcntl(void *userdata, int fd, int command, ...);
 int call_ioctl(void *userdata, int fd, unsigned long request, ...);
 int call_getsockopt(void *userdata, int fd, int level, int option, void *value,
@@ -170,6 +203,10 @@ int call_epoll_ctl(void *userdata, int epoll_fd, int operation, int fd,
 		   struct epoll_event *event);
 int call_epoll_wait(void *userdata, int epoll_fd, struct epoll_event *events, int most,
 		    int timeout_ms);
+/* What poll() says of a socket. */
+unsigned readiness_of(const struct adapter *adapter, struct descriptor *descriptor);
+/* A packet came: who found a send buffer full may go on. */
+void readiness_take_ack(struct adapter *adapter);
 /* Sockets whose events changed: note it for those that look at edges. */
 void readiness_note(struct adapter *adapter);
 /* Nobody looks at this descriptor any more. */

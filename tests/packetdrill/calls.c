@@ -23,6 +23,7 @@ int call_socket(void *userdata, int domain, int type, int protocol)
 		descriptor = descriptor_new(adapter, DESCRIPTOR_SOCKET);
 		if (descriptor) {
 			descriptor->socket = socket;
+			wmem_init(adapter, descriptor);
 			descriptor->flags |= type & SOCK_NONBLOCK ? O_NONBLOCK : 0;
 			status = descriptor->fd;
 		} else {
@@ -85,6 +86,8 @@ static int accept_one(struct adapter *adapter, struct descriptor *descriptor,
 		accepted = descriptor_new(adapter, DESCRIPTOR_SOCKET);
 		if (accepted) {
 			accepted->socket = socket;
+			wmem_init(adapter, accepted);
+			wmem_inherit(&accepted->wmem, &descriptor->wmem);
 			status = accepted->fd;
 		} else {
 			haven_close(socket);

@@ -16,6 +16,7 @@ static void forget(struct adapter *adapter, struct descriptor *descriptor)
 	adapter->descriptors[descriptor->fd] = NULL;
 	readiness_forget(adapter, descriptor->fd);
 	haven_close(descriptor->socket);
+	wmem_end(&descriptor->wmem);
 	while (descriptor->watches) {
 		struct watch *watch = descriptor->watches;
 

@@ -107,13 +107,13 @@ static int get_info(struct haven_socket *socket, void *value, socklen_t *length)
  * A send buffer of N bytes is one of 2N to Linux: the other half is for its own expenses, which it counts in. Scripts
  * write as if there were none, so the library, which counts data, gets 2N, and shows 4N.
  */
-static int get_send_buffer(struct haven_socket *socket, void *value, socklen_t *length)
+static int get_send_buffer(struct descriptor *descriptor, void *value, socklen_t *length)
 {
 	int number, status;
 	socklen_t size = sizeof(number);
 
-	status = haven_getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &number, &size);
-	number /= 2;
+	status = haven_getsockopt(descriptor->socket, SOL_SOCKET, SO_SNDBUF, &number, &size);
+	number = descriptor->wmem.on ? (int)descriptor->wmem.limit : number / 2;
 	if (*length > sizeof(number))
 		*length = sizeof(number);
 	memcpy(value, &number, *length);
@@ -135,7 +135,7 @@ int call_getsockopt(void *userdata, int fd, int level, int option, void *value,
 	else if (status > 0 && level == IPPROTO_TCP && option == TCP_INFO)
 		status = get_info(descriptor->socket, value, length);
 	else if (status > 0 && level == SOL_SOCKET && option == SO_SNDBUF)
-		status = get_send_buffer(descriptor->socket, value, length);
+		status = get_send_buffer(descriptor, value, length);
 	else if (status > 0)
 		status = haven_getsockopt(descriptor->socket, level, option, value, length);
 	pthread_mutex_unlock(&adapter->lock);
@@ -160,7 +160,7 @@ static int set_own(struct descriptor *descriptor, int level, int option, int num
 	return 1;
 }
 
-static int set_option(struct haven_socket *socket, int level, int option, const void *value,
+static int set_option(struct descriptor *descriptor, int level, int option, const void *value,
 		      socklen_t length)
 {
 	int number = 0;
@@ -173,13 +173,17 @@ static int set_option(struct haven_socket *socket, int level, int option, const 
 	} else if (level == SOL_SOCKET && option == SO_SNDBUF && length >= sizeof(number)) {
 		memcpy(&number, value, sizeof(number));
 		number = number > 1 << 29 ? 1 << 30 : number * 2;
+		if (descriptor->wmem.on) {
+			wmem_set_limit(&descriptor->wmem, (uint32_t)number);
+			return 0;
+		}
 		value = &number;
 	}
 	if (level == IPPROTO_IP && (option == IP_FREEBIND || option == IP_TRANSPARENT)) {
 		level = SOL_HAVEN;
 		option = HAVEN_SO_TRANSPARENT;
 	}
-	return haven_setsockopt(socket, level, option, value, length);
+	return haven_setsockopt(descriptor->socket, level, option, value, length);
 }
 
 int call_setsockopt(void *userdata, int fd, int level, int option, const void *value,
@@ -200,7 +204,7 @@ int call_setsockopt(void *userdata, int fd, int level, int option, const void *v
 	else
 		status = set_own(descriptor, level, option, number);
 	if (descriptor && status > 0) {
-		status = set_option(descriptor->socket, level, option, value, length);
+		status = set_option(descriptor, level, option, value, length);
 		adapter_turn(adapter);
 	}
 	pthread_mutex_unlock(&adapter->lock);

@@ -90,6 +90,7 @@ int packets_send(void *userdata, const void *packet, size_t size)
 		       haven_input(adapter->stack, adapter->ifindex, 64, now_ns) == 64)
 			;
 		adapter_turn(adapter);
+		readiness_take_ack(adapter);
 		wait_settle(adapter);
 	}
 	pthread_mutex_unlock(&adapter->lock);

@@ -15,13 +15,13 @@ static uint64_t deadline_us(const struct adapter *adapter, int timeout_ms)
 }
 
 /* What poll and epoll call the library's events; their bits are the same numbers. */
-static unsigned poll_events(const struct haven_socket *socket)
+unsigned readiness_of(const struct adapter *adapter, struct descriptor *descriptor)
 {
-	unsigned events = haven_socket_events(socket), bits = 0;
+	unsigned events = haven_socket_events(descriptor->socket), bits = 0;
 
 	if (events & HAVEN_EVENT_READABLE)
 		bits |= POLLIN | POLLRDNORM;
-	if (events & HAVEN_EVENT_WRITABLE)
+	if (events & HAVEN_EVENT_WRITABLE && wmem_is_writable(adapter, descriptor))
 		bits |= POLLOUT | POLLWRNORM;
 	if (events & HAVEN_EVENT_ERROR)
 		bits |= POLLERR;
@@ -46,7 +46,7 @@ static int poll_once(struct adapter *adapter, struct pollfd *fds, nfds_t count)
 		if (fds[i].fd < 0)
 			continue;
 		if (descriptor && descriptor->socket)
-			events = poll_events(descriptor->socket) &
+			events = readiness_of(adapter, descriptor) &
 				 ((unsigned short)fds[i].events | POLLERR | POLLHUP);
 		fds[i].revents = (short)events;
 		ready += events != 0;
@@ -73,21 +73,34 @@ int call_poll(void *userdata, struct pollfd *fds, nfds_t count, int timeout_ms)
 
 /* --- epoll -------------------------------------------------------------------------------- */
 
+/* Something became true of this socket. */
+static void note(struct adapter *adapter, const struct haven_socket *socket)
+{
+	for (size_t i = 0; i < adapter->descriptor_count; i++) {
+		struct descriptor *epoll = adapter->descriptors[i];
+
+		for (struct watch *w = epoll ? epoll->watches : NULL; w; w = w->next) {
+			struct descriptor *d = descriptor_find(adapter, w->fd);
+
+			if (d && d->socket == socket)
+				w->edge = true;
+		}
+	}
+}
+
 void readiness_note(struct adapter *adapter)
 {
 	struct haven_socket *socket;
 
-	while ((socket = haven_next_ready(adapter->stack, NULL))) {
-		for (size_t i = 0; i < adapter->descriptor_count; i++) {
-			struct descriptor *epoll = adapter->descriptors[i];
+	while ((socket = haven_next_ready(adapter->stack, NULL)))
+		note(adapter, socket);
+}
 
-			for (struct watch *w = epoll ? epoll->watches : NULL; w; w = w->next) {
-				struct descriptor *d = descriptor_find(adapter, w->fd);
-
-				if (d && d->socket == socket)
-					w->edge = true;
-			}
-		}
+void readiness_take_ack(struct adapter *adapter)
+{
+	for (size_t i = 0; i < adapter->descriptor_count; i++) {
+		if (adapter->descriptors[i] && wmem_take_ack(adapter, adapter->descriptors[i]))
+			note(adapter, adapter->descriptors[i]->socket);
 	}
 }
 
@@ -190,7 +203,7 @@ static int collect(struct adapter *adapter, struct descriptor *epoll,
 
 		if (!descriptor || !descriptor->socket)
 			continue;
-		bits = poll_events(descriptor->socket) & (wanted | EPOLLERR | EPOLLHUP);
+		bits = readiness_of(adapter, descriptor) & (wanted | EPOLLERR | EPOLLHUP);
 		if (!bits || (wanted & EPOLLET && !watch->edge) ||
 		    !(wanted & ~(uint32_t)(EPOLLET | EPOLLONESHOT)))
 			continue;

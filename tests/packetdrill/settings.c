@@ -48,6 +48,9 @@ static bool set_flag(struct settings *settings, const char *key, const char *val
 	} else if (!strcmp(key, "quickack")) {
 		settings->no_quick_acks = !strcmp(value, "0");
 		return settings->no_quick_acks || !strcmp(value, "1");
+	} else if (!strcmp(key, "wmem")) {
+		settings->linux_wmem = !strcmp(value, "linux");
+		return settings->linux_wmem;
 	} else if (!strcmp(key, "segment")) {
 		settings->segment = (unsigned)strtoul(value, NULL, 10);
 		return settings->segment <= 65535;

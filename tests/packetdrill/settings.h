@@ -7,6 +7,7 @@
  *	mtu=N			of the link; default 1500
  *	sysctl=FILE		lines "name=value", read again at each socket(); a later line wins
  *	quickack=0|1		acknowledge the first segments of a connection at once; default 1
+ *	wmem=linux	count send buffers as Linux does (linux_wmem.c)
  *	segment=N		frames that are larger come as several segments put together (GRO): of N bytes each
  *
  * A sysctl is known by its last part: net.ipv4.tcp_sack and tcp_sack are the same.
@@ -40,6 +41,7 @@ struct settings {
 	unsigned mtu;
 	unsigned segment; /* 0: frames are single segments */
 	bool no_quick_acks;
+	bool linux_wmem;
 	char file[256];
 	struct setting sysctls[SETTINGS_SYSCTLS];
 	unsigned sysctl_count;

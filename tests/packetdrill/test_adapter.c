@@ -130,7 +130,7 @@ static long long now_us(struct play *play)
 
 /* --- set up ------------------------------------------------------------------------------- */
 
-static int set_up(void **state)
+static int set_up_with(void **state, const char *flags)
 {
 	struct play *play = calloc(1, sizeof(*play));
 	void (*init)(const char *, struct packetdrill_interface *);
@@ -141,10 +141,20 @@ static int set_up(void **state)
 		fail_msg("%s", dlerror());
 	init = dlsym(play->object, "packetdrill_interface_init");
 	assert_non_null(init);
-	init(FLAGS, &play->api);
+	init(flags, &play->api);
 	play->port = SERVER_PORT;
 	*state = play;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_with(state, FLAGS);
+}
+
+static int set_up_wmem(void **state)
+{
+	return set_up_with(state, FLAGS ",wmem=linux");
 }
 
 static int tear_down(void **state)
@@ -402,6 +412,37 @@ static void test_epoll_reports_an_edge_once(void **state)
 	}
 }
 
+/* Packets of 29 segments of 536 bytes, half of the peer's window; the first was cut when 10 segments of it left. */
+static void test_counts_a_send_buffer_as_linux(void **state)
+{
+	enum { MSS = 536, PACKET = 29 * MSS, QUEUED = 10 * MSS + 3 * PACKET };
+	static const uint8_t data[100000];
+	struct play *play = *state;
+	void *user = play->api.userdata;
+	int fd = make_connection(play, make_listener(play)), bytes = 21000;
+	struct pollfd wanted = {.fd = fd, .events = POLLOUT};
+	socklen_t length = sizeof(bytes);
+	uint32_t ack = play->ack;
+
+	assert_int_equal(play->api.setsockopt(user, fd, SOL_SOCKET, SO_SNDBUF, &bytes, length),
+			 0);
+	assert_int_equal(play->api.getsockopt(user, fd, SOL_SOCKET, SO_SNDBUF, &bytes, &length),
+			 0);
+	assert_int_equal(bytes, 42000);
+	assert_int_equal(play->api.fcntl(user, fd, F_SETFL, O_RDWR | O_NONBLOCK), 0);
+	assert_int_equal(play->api.poll(user, &wanted, 1, 0), 1);
+	assert_int_equal(play->api.write(user, fd, data, sizeof(data)), QUEUED);
+	assert_int_equal(play->api.poll(user, &wanted, 1, 0), 0);
+	play->ack = ack + 10 * MSS;
+	inject(play, ACK, PEER_ISN + 1, 0);
+	assert_int_equal(play->api.poll(user, &wanted, 1, 0), 0);
+	play->ack = ack + 30 * MSS;
+	inject(play, ACK, PEER_ISN + 1, 0);
+	play->ack = ack + 60 * MSS;
+	inject(play, ACK, PEER_ISN + 1, 0);
+	assert_int_equal(play->api.poll(user, &wanted, 1, 0), 1);
+}
+
 static void test_refuses_what_the_kernel_would(void **state)
 {
 	struct play *play = *state;
@@ -427,6 +468,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_time_jumps_to_what_comes_next, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_epoll_reports_an_edge_once, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_counts_a_send_buffer_as_linux, set_up_wmem,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_refuses_what_the_kernel_would, set_up,
 						tear_down),

@@ -37,8 +37,13 @@ static ssize_t send_all(struct adapter *adapter, struct descriptor *descriptor,
 	if (!(flags & MSG_FASTOPEN)) /* a stream's send ignores the address */
 		address = NULL;
 	for (;;) {
-		status = haven_sendto(descriptor->socket, data + sent, size - sent,
-				      flags & ~CALL_FLAGS, address, address ? length : 0);
+		if (!address && size && wmem_applies(descriptor))
+			status = wmem_send(adapter, descriptor, data + sent, size - sent,
+					   flags & ~CALL_FLAGS);
+		else
+			status = haven_sendto(descriptor->socket, data + sent, size - sent,
+					      flags & ~CALL_FLAGS, address,
+					      address ? length : 0);
 		adapter_turn(adapter);
 		if (status > 0)
 			sent += (size_t)status;
@@ -57,8 +62,7 @@ static ssize_t send_all(struct adapter *adapter, struct descriptor *descriptor,
 		}
 		/* The rest waits until poll() would say that there is room, as a writer in the kernel does. */
 		while (!is_connecting(descriptor->socket) &&
-		       !(haven_socket_events(descriptor->socket) &
-			 (HAVEN_EVENT_WRITABLE | HAVEN_EVENT_ERROR | HAVEN_EVENT_HANGUP)))
+		       !(readiness_of(adapter, descriptor) & (POLLOUT | POLLERR | POLLHUP)))
 			wait_sleep(adapter, &waiter, WAIT_FOREVER);
 	}
 	wait_end(adapter, &waiter);
