@@ -94,7 +94,11 @@ HAVEN_API ssize_t haven_recvfrom(struct haven_socket *socket, void *data, size_t
 HAVEN_API ssize_t haven_writev(struct haven_socket *socket, const struct iovec *iov, int count);
 HAVEN_API ssize_t haven_readv(struct haven_socket *socket, const struct iovec *iov, int count);
 
-/* how: SHUT_RD, SHUT_WR, SHUT_RDWR. Errors: -ENOTCONN, -EINVAL. */
+/*
+ * how: SHUT_RD, SHUT_WR, SHUT_RDWR. Errors: -ENOTCONN, -EINVAL. After SHUT_RD reading never waits: what a stream has received, and
+ * what still comes while there is room for it, is read, and then 0. The peer's window stays open; what finds no room, and all
+ * behind it, is acknowledged and thrown away.
+ */
 HAVEN_API int haven_shutdown(struct haven_socket *socket, int how);
 
 HAVEN_API int haven_getsockname(struct haven_socket *socket, struct sockaddr *address,

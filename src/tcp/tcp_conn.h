@@ -166,7 +166,8 @@ struct hv_tcp_conn {
 	bool send_ended : 1; /* nothing is added to the send ring any more: FIN follows it */
 	bool fin_sent : 1;   /* our FIN was sent at least once */
 	bool fin_received : 1;
-	bool receive_shut : 1; /* what comes in is acknowledged and thrown away */
+	bool receive_shut : 1; /* nobody waits for what comes in: it is kept while there is room */
+	bool receive_lost : 1; /* there was none: all that follows is thrown away */
 	bool ack_now : 1;      /* an ACK is to be sent at the next flush, whatever else */
 	bool probing : 1;      /* DEADLINE_RETRANSMIT is the persist timer */
 	bool force_send : 1; /* the persist timer fired: send what Nagle, SWS or cork held back */

@@ -93,15 +93,31 @@ void hv_tcp_reader_took(struct hv_tcp_conn *conn, uint32_t size)
 		conn->ack_now = true;
 }
 
+/*
+ * SHUT_RD: what comes stays readable (as Linux), as far as there is room, and all of it is taken. Behind bytes that were
+ * thrown away nothing is kept: what is read has no hole.
+ */
+static uint32_t deliver_unwanted(struct hv_tcp_conn *conn, const uint8_t *data, uint32_t size)
+{
+	uint32_t stored = 0;
+
+	if (!conn->receive_lost)
+		stored = hv_ring_write(&conn->receive, hv_tcp_core(conn), data, size);
+	conn->receive_lost |= stored < size;
+	conn->rcv_nxt += size;
+	conn->rcv_edge = hv_seq_max(conn->rcv_edge, conn->rcv_nxt);
+	conn->count.bytes_received += size;
+	if (stored)
+		hv_tcp_notify(conn, HAVEN_EVENT_READABLE);
+	return size;
+}
+
 uint32_t hv_tcp_deliver(struct hv_tcp_conn *conn, const uint8_t *data, uint32_t size)
 {
 	uint32_t taken = 0, stored = 0;
 
-	if (conn->receive_shut) {
-		conn->rcv_nxt += size;
-		conn->count.bytes_received += size;
-		return size;
-	}
+	if (conn->receive_shut)
+		return deliver_unwanted(conn, data, size);
 	if (conn->sink && !conn->receive.used)
 		taken = (uint32_t)conn->sink(conn->sink_user, data, size);
 	conn->rcv_nxt += taken;

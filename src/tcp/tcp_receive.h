@@ -16,11 +16,13 @@ static inline uint32_t hv_tcp_receive_most(const struct hv_tcp_conn *conn)
 		       ? conn->window_clamp
 		       : conn->receive_limit;
 }
-/* Bytes of buffer that are free to be offered. */
+/* Bytes of buffer that are free to be offered; behind SHUT_RD all, so that no peer waits for a reader. */
 static inline uint32_t hv_tcp_receive_space(const struct hv_tcp_conn *conn)
 {
 	uint32_t most = hv_tcp_receive_most(conn);
 
+	if (conn->receive_shut)
+		return most;
 	return conn->receive.used < most ? most - conn->receive.used : 0;
 }
 /* The edge moves by this much at least (receiver's SWS avoidance, RFC 9293 section 3.8.6.2.2). */

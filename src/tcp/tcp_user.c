@@ -179,7 +179,8 @@ void hv_tcp_close(struct hv_tcp_conn *conn)
 	} else if (conn->state == HV_TCP_SYN_SENT) {
 		conn->orphan = true;
 		hv_tcp_conn_end(conn, 0);
-	} else if (conn->receive.used || (conn->linger && conn->linger_s == 0)) {
+	} else if ((conn->receive.used && !conn->receive_shut) ||
+		   (conn->linger && conn->linger_s == 0)) {
 		/* Data was lost: the peer must know (RFC 2525 section 2.17). */
 		conn->orphan = true;
 		hv_tcp_send_reset(conn);
@@ -229,8 +230,13 @@ void hv_tcp_shutdown_receive(struct hv_tcp_conn *conn)
 {
 	conn->receive_shut = true;
 	conn->sink = NULL;
-	if (conn->receive.used)
-		hv_tcp_receive_consume(conn, conn->receive.used);
+	if (is_over(conn) || !conn->receive.used)
+		return;
+	hv_tcp_hold(conn);
+	hv_tcp_reader_took(conn, 0); /* the window opens: nothing waits for a reader any more */
+	if (conn->ack_now)
+		hv_tcp_mark(conn);
+	hv_tcp_release(conn);
 }
 
 /* --- SEND ------------------------------------------------------------------------------ */

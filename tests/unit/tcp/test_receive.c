@@ -3,6 +3,8 @@
 
 #include <netinet/tcp.h>
 
+#include "tcp/tcp_receive.h"
+
 /* Past the quick ACKs of the beginning. */
 static void settle(struct script *s)
 {
@@ -295,17 +297,44 @@ static void test_sink(void **state)
 static void test_shutdown_receive(void **state)
 {
 	struct script *s = *state;
+	uint8_t data[4000];
 
 	script_accept(s);
 	script_in(s, FLAGS_A, 1, 1, NULL, 1000);
 	hv_tcp_shutdown_receive(s->conn);
-	assert_true(hv_tcp_receive_ended(s->conn));
+	assert_false(hv_tcp_receive_ended(s->conn));
 	script_in(s, FLAGS_A, 1001, 1, NULL, 1000);
-	assert_int_equal(s->conn->receive.used, 0);
+	assert_int_equal(s->conn->receive.used, 2000);
 	assert_int_equal(script_skip(s), 2);
+	assert_int_equal(host_read(s->conn, data, sizeof(data)), 2000);
+	assert_true(hv_tcp_receive_ended(s->conn));
+	script_in(s, FLAGS_A, 2001, 1, NULL, 1000);
+	script_skip(s);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);
-	script_out(s, FLAGS_FA, 1, 2001, 0); /* nothing is unread: no reset */
+	script_out(s, FLAGS_FA, 1, 3001,
+		   0); /* who said that he does not read has lost nothing: no reset */
+}
+
+/* Behind SHUT_RD the window stays open when the buffer is full, and what is read has no hole. */
+static void test_shutdown_receive_is_full(void **state)
+{
+	struct script *s = *state;
+	static uint8_t data[1 << 20];
+	uint32_t seq = 1, kept;
+
+	script_accept(s);
+	hv_tcp_shutdown_receive(s->conn);
+	for (; !s->conn->receive_lost; seq += 1000)
+		script_in(s, FLAGS_A, seq, 1, NULL, 1000);
+	kept = s->conn->receive.used;
+	assert_true(kept > 10000 && kept < seq);
+	assert_int_equal(hv_tcp_receive_space(s->conn), hv_tcp_receive_most(s->conn));
+	assert_int_equal(host_read(s->conn, data, sizeof(data)), kept);
+	script_in(s, FLAGS_A, seq, 1, NULL, 1000);
+	assert_int_equal(s->conn->rcv_nxt, s->conn->irs + seq + 1000);
+	assert_true(hv_tcp_receive_ended(s->conn));
+	script_skip(s);
 }
 
 /* A reader that keeps pace gets a larger window, up to the limit. */
@@ -410,6 +439,7 @@ int main(void)
 		SCRIPT_TEST(test_zero_window),
 		SCRIPT_TEST(test_sink),
 		SCRIPT_TEST(test_shutdown_receive),
+		SCRIPT_TEST(test_shutdown_receive_is_full),
 		SCRIPT_TEST(test_tuning),
 		SCRIPT_TEST(test_no_memory),
 		SCRIPT_TEST(test_urgent_is_inline),
