@@ -46,6 +46,10 @@ def main():
         while part := connection.recv(65536):
             data += part
     except OSError as error:
+        if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+            # Only a connection that was never established ends so (RFC 9293 section 3.9.2.2): the ICMP error came
+            # between the kernel's wake-up and the question for SO_ERROR, and the first call after it tells.
+            return f"connect: {name(error)} after {(time.monotonic() - started) * 1e3:.0f} ms"
         return f"read: {name(error)}"
     text = data.decode(errors="replace").split("\n")[0]
     if options.quiet_text:
