@@ -53,6 +53,10 @@ struct watch {
 };
 
 /* A send buffer as Linux counts it: see linux_wmem.c. */
+struct wmem_packet {
+	uint32_t size;	  /* of its data */
+	uint64_t sent_us; /* 0: not yet */
+};
 struct wmem {
 	bool on;
 	bool fixed; /* SO_SNDBUF was set: the limit stays */
@@ -62,7 +66,8 @@ struct wmem {
 	uint32_t limit, limit_most, used;
 	uint32_t window_most; /* the peer's largest */
 	size_t bytes;	      /* queued in the stack, when it was last looked at */
-	uint32_t *packets;    /* sizes of their data */
+	uint32_t cut;	      /* of the packet at the end, what was sent last */
+	struct wmem_packet *packets;
 	size_t count, room, sent;
 };
 
@@ -181,7 +186,7 @@ void wmem_end(struct wmem *wmem);
 /* SO_SNDBUF, doubled. */
 void wmem_set_limit(struct wmem *wmem, uint32_t bytes);
 /* Does a write on this descriptor, now, go through wmem_send()? */
-bool wmem_applies(struct descriptor *descriptor);
+bool wmem_applies(const struct adapter *adapter, struct descriptor *descriptor);
 /* As haven_send(), for as much as there is room. */
 ssize_t wmem_send(const struct adapter *adapter, struct descriptor *descriptor,
 		  const uint8_t *data, size_t size, int flags);

@@ -64,7 +64,7 @@ static bool insert_packet(struct wmem *wmem, size_t index, uint32_t size)
 {
 	if (wmem->count == wmem->room) {
 		size_t room = wmem->room + 64;
-		uint32_t *grown = realloc(wmem->packets, room * sizeof(*grown));
+		struct wmem_packet *grown = realloc(wmem->packets, room * sizeof(*grown));
 
 		if (!grown)
 			return false;
@@ -73,7 +73,7 @@ static bool insert_packet(struct wmem *wmem, size_t index, uint32_t size)
 	}
 	memmove(wmem->packets + index + 1, wmem->packets + index,
 		(wmem->count - index) * sizeof(*wmem->packets));
-	wmem->packets[index] = size;
+	wmem->packets[index] = (struct wmem_packet){.size = size};
 	wmem->count++;
 	wmem->used += PACKET_OVERHEAD;
 	return true;
@@ -86,25 +86,32 @@ static void remove_bytes(struct wmem *wmem, size_t size)
 
 	wmem->bytes -= size;
 	wmem->used -= (uint32_t)size;
-	while (gone < wmem->count && wmem->packets[gone] <= size)
-		size -= wmem->packets[gone++];
+	while (gone < wmem->count && wmem->packets[gone].size <= size)
+		size -= wmem->packets[gone++].size;
 	wmem->used -= (uint32_t)gone * PACKET_OVERHEAD;
 	wmem->count -= gone;
 	memmove(wmem->packets, wmem->packets + gone, wmem->count * sizeof(*wmem->packets));
 	if (wmem->count)
-		wmem->packets[0] -= (uint32_t)size;
+		wmem->packets[0].size -= (uint32_t)size;
 }
 
-/* The first so many bytes were sent: a packet whose end was not is two. Counts those that were sent. */
-static void split_at(struct wmem *wmem, size_t sent)
+/* The first so many bytes were sent: a packet whose end was not is two. Notes when, and how much of the last one. */
+static void split_at(struct wmem *wmem, size_t sent, uint64_t now_us)
 {
+	struct wmem_packet *packets = wmem->packets;
 	size_t index = 0;
 
-	while (index < wmem->count && wmem->packets[index] <= sent)
-		sent -= wmem->packets[index++];
+	wmem->cut = 0;
+	for (; index < wmem->count && packets[index].size <= sent; index++) {
+		sent -= packets[index].size;
+		if (!packets[index].sent_us)
+			packets[index].sent_us = now_us;
+	}
 	if (sent && index < wmem->count &&
-	    insert_packet(wmem, index + 1, wmem->packets[index] - (uint32_t)sent))
-		wmem->packets[index++] = (uint32_t)sent;
+	    insert_packet(wmem, index + 1, packets[index].size - (uint32_t)sent)) {
+		wmem->packets[index] = (struct wmem_packet){(uint32_t)sent, now_us};
+		wmem->cut = ++index + 1 == wmem->count ? (uint32_t)sent : 0;
+	}
 	wmem->sent = index;
 }
 
@@ -112,13 +119,14 @@ static void append_bytes(struct wmem *wmem, uint32_t size, bool begin)
 {
 	if (begin && !insert_packet(wmem, wmem->count, 0))
 		abort(); /* a test's memory is not short */
-	wmem->packets[wmem->count - 1] += size;
+	wmem->packets[wmem->count - 1].size += size;
 	wmem->bytes += size;
 	wmem->used += size;
 }
 
 /* Follow what the stack did. False: there is nothing to follow, as this is no connection. */
-static bool follow(struct descriptor *descriptor, struct tcp_info *info)
+static bool follow(const struct adapter *adapter, struct descriptor *descriptor,
+		   struct tcp_info *info)
 {
 	struct wmem *wmem = &descriptor->wmem;
 	size_t queued, unsent;
@@ -137,7 +145,7 @@ static bool follow(struct descriptor *descriptor, struct tcp_info *info)
 	else if (queued > wmem->bytes) /* written when the connection was not there yet */
 		append_bytes(wmem, (uint32_t)(queued - wmem->bytes), true);
 	unsent = info->tcpi_notsent_bytes;
-	split_at(wmem, unsent < queued ? queued - unsent : 0);
+	split_at(wmem, unsent < queued ? queued - unsent : 0, adapter->now_us);
 	return true;
 }
 
@@ -189,10 +197,27 @@ bool wmem_is_writable(const struct adapter *adapter, struct descriptor *descript
 {
 	struct tcp_info info;
 
-	if (!follow(descriptor, &info) || has_room(adapter, descriptor, &info))
+	if (!follow(adapter, descriptor, &info) || has_room(adapter, descriptor, &info))
 		return true;
 	descriptor->wmem.waits = true;
 	return false;
+}
+
+/*
+ * Linux would keep back a small part of the last packet, below a third of the window, when the next ACK is near; what it
+ * keeps back decides whether its window is full. In segments.
+ */
+static uint32_t held_back(const struct adapter *adapter, const struct wmem *wmem,
+			  const struct tcp_info *info)
+{
+	uint32_t window = info->tcpi_snd_cwnd * info->tcpi_snd_mss;
+
+	if (window > info->tcpi_snd_wnd)
+		window = info->tcpi_snd_wnd;
+	if (!wmem->cut || wmem->cut >= window / 3 ||
+	    adapter->now_us - wmem->packets[0].sent_us < info->tcpi_rtt / 2)
+		return 0;
+	return wmem->cut / info->tcpi_snd_mss;
 }
 
 bool wmem_take_ack(const struct adapter *adapter, struct descriptor *descriptor)
@@ -201,9 +226,9 @@ bool wmem_take_ack(const struct adapter *adapter, struct descriptor *descriptor)
 	struct tcp_info info;
 	uint32_t out, arrived;
 
-	if (!wmem->waits || !follow(descriptor, &info))
+	if (!wmem->waits || !follow(adapter, descriptor, &info))
 		return false;
-	out = info.tcpi_unacked + info.tcpi_retrans;
+	out = info.tcpi_unacked + info.tcpi_retrans - held_back(adapter, wmem, &info);
 	arrived = info.tcpi_sacked + info.tcpi_lost;
 	if (out < info.tcpi_snd_cwnd + arrived)
 		grow_limit(wmem, &info);
@@ -233,7 +258,7 @@ static uint32_t packet_size(const struct wmem *wmem, const struct tcp_info *info
 static bool is_open(const struct wmem *wmem, uint32_t size)
 {
 	return wmem->count > wmem->sent && !wmem->ended &&
-	       wmem->packets[wmem->count - 1] < size;
+	       wmem->packets[wmem->count - 1].size < size;
 }
 
 /* Whole segments that the two windows let out now. */
@@ -256,6 +281,7 @@ struct filling {
 	uint32_t lowat;	  /* TCP_NOTSENT_LOWAT; 0: none */
 	size_t sent;	  /* of the bytes queued */
 	bool full;	  /* the last packet is */
+	uint64_t now_us;
 };
 
 /*
@@ -265,7 +291,8 @@ struct filling {
 static size_t fill_packet(struct wmem *wmem, struct filling *filling, size_t size)
 {
 	bool open = is_open(wmem, filling->most);
-	size_t part = open ? filling->most - wmem->packets[wmem->count - 1] : filling->most;
+	size_t part =
+		open ? filling->most - wmem->packets[wmem->count - 1].size : filling->most;
 	size_t unsent = wmem->bytes - filling->sent;
 
 	if (!open &&
@@ -274,13 +301,13 @@ static size_t fill_packet(struct wmem *wmem, struct filling *filling, size_t siz
 	part = part < size ? part : size;
 	append_bytes(wmem, (uint32_t)part, !open);
 	wmem->ended = false;
-	filling->full = wmem->packets[wmem->count - 1] >= filling->most;
+	filling->full = wmem->packets[wmem->count - 1].size >= filling->most;
 	if (filling->full) {
 		unsent = wmem->bytes - filling->sent;
 		unsent = unsent < filling->at_once ? unsent : filling->at_once;
 		filling->at_once -= (uint32_t)unsent;
 		filling->sent += unsent;
-		split_at(wmem, filling->sent);
+		split_at(wmem, filling->sent, filling->now_us);
 	}
 	return part;
 }
@@ -291,7 +318,7 @@ static void take_back(struct wmem *wmem, size_t size)
 	wmem->bytes -= size;
 	wmem->used -= (uint32_t)size;
 	while (size && wmem->count) {
-		uint32_t *last = &wmem->packets[wmem->count - 1];
+		uint32_t *last = &wmem->packets[wmem->count - 1].size;
 		uint32_t part = *last < size ? *last : (uint32_t)size;
 
 		*last -= part;
@@ -344,7 +371,7 @@ ssize_t wmem_send(const struct adapter *adapter, struct descriptor *descriptor,
 	struct tcp_info info;
 	ssize_t status;
 
-	if (!follow(descriptor, &info))
+	if (!follow(adapter, descriptor, &info))
 		return -EAGAIN;
 	if (!wmem->begun) /* Linux does it when the connection is made */
 		grow_limit(wmem, &info);
@@ -352,16 +379,17 @@ ssize_t wmem_send(const struct adapter *adapter, struct descriptor *descriptor,
 	filling = (struct filling){.most = packet_size(wmem, &info),
 				   .at_once = goes_at_once(wmem, &info),
 				   .lowat = lowat_of(adapter, descriptor->socket),
-				   .sent = wmem->bytes - info.tcpi_notsent_bytes};
+				   .sent = wmem->bytes - info.tcpi_notsent_bytes,
+				   .now_us = adapter->now_us};
 	status = send_packets(descriptor, &filling, data, size, flags);
 	wmem->ended = status == (ssize_t)size && flags & MSG_EOR;
 	wmem->waits = status < (ssize_t)size;
 	return status;
 }
 
-bool wmem_applies(struct descriptor *descriptor)
+bool wmem_applies(const struct adapter *adapter, struct descriptor *descriptor)
 {
 	struct tcp_info info;
 
-	return follow(descriptor, &info);
+	return follow(adapter, descriptor, &info);
 }

@@ -37,7 +37,7 @@ static ssize_t send_all(struct adapter *adapter, struct descriptor *descriptor,
 	if (!(flags & MSG_FASTOPEN)) /* a stream's send ignores the address */
 		address = NULL;
 	for (;;) {
-		if (!address && size && wmem_applies(descriptor))
+		if (!address && size && wmem_applies(adapter, descriptor))
 			status = wmem_send(adapter, descriptor, data + sent, size - sent,
 					   flags & ~CALL_FLAGS);
 		else
