@@ -48,11 +48,6 @@ const char *hv_tcp_congestion_name(int number)
 
 /* --- beginnings ------------------------------------------------------------------------ */
 
-static uint32_t now_ms(const struct hv_tcp_conn *conn)
-{
-	return (uint32_t)(hv_tcp_now(conn) / HV_TCP_MS);
-}
-
 /* RFC 6928 section 2: min (10*MSS, max (2*MSS, 14600)) */
 static uint32_t initial_window(const struct hv_tcp_conn *conn)
 {
@@ -72,7 +67,7 @@ void hv_tcp_congestion_start(struct hv_tcp_conn *conn, bool lost)
 	conn->cwnd_acked = 0;
 	conn->prior_cwnd = 0;
 	conn->usage_end = conn->snd_nxt;
-	conn->usage_ms = now_ms(conn);
+	conn->usage_ms = hv_tcp_now_ms(conn);
 	conn->usage_round = conn->usage_max = 0;
 }
 
@@ -205,7 +200,7 @@ void hv_tcp_congestion_resume(struct hv_tcp_conn *conn)
 	}
 	if (conn->cwnd < restart)
 		conn->cwnd = restart;
-	conn->usage_ms = now_ms(conn);
+	conn->usage_ms = hv_tcp_now_ms(conn);
 	conn->usage_max = 0;
 }
 
@@ -225,7 +220,7 @@ static void application_limited(struct hv_tcp_conn *conn)
 		conn->cwnd = conn->cwnd / 2 + used / 2;
 	}
 	conn->usage_max = 0;
-	conn->usage_ms = now_ms(conn);
+	conn->usage_ms = hv_tcp_now_ms(conn);
 }
 
 void hv_tcp_congestion_sent(struct hv_tcp_conn *conn, bool limited)
@@ -246,8 +241,9 @@ void hv_tcp_congestion_sent(struct hv_tcp_conn *conn, bool limited)
 		conn->usage_max = flight;
 	if (hv_tcp_congestion_is_limit(conn)) {
 		conn->usage_max = 0;
-		conn->usage_ms = now_ms(conn);
-	} else if ((uint64_t)(now_ms(conn) - conn->usage_ms) * HV_TCP_MS >= conn->rto_ns) {
+		conn->usage_ms = hv_tcp_now_ms(conn);
+	} else if ((uint64_t)(hv_tcp_now_ms(conn) - conn->usage_ms) * HV_TCP_MS >=
+		   conn->rto_ns) {
 		application_limited(conn);
 	}
 }

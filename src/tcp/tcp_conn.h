@@ -345,6 +345,11 @@ static inline uint64_t hv_tcp_now(const struct hv_tcp_conn *conn)
 {
 	return conn->tcp->core->now_ns;
 }
+/* Our clock where a wrapping count of milliseconds is enough. */
+static inline uint32_t hv_tcp_now_ms(const struct hv_tcp_conn *conn)
+{
+	return (uint32_t)(hv_tcp_now(conn) / HV_TCP_MS);
+}
 static inline bool hv_tcp_is_v4(const struct hv_tcp_conn *conn)
 {
 	return hv_addr_is_v4(&conn->tuple.remote);
@@ -366,6 +371,11 @@ static inline uint64_t hv_tcp_linger2_ns(const struct hv_tcp_conn *conn)
 {
 	return conn->linger2_s > 0 ? (uint64_t)conn->linger2_s * HV_TCP_SECOND : 0;
 }
+/* What a peer takes that sent no MSS option: RFC 9293 section 3.7.1 MUST-15. */
+static inline uint16_t hv_tcp_mss_default(const struct hv_addr *remote)
+{
+	return hv_addr_is_v4(remote) ? HV_TCP_MSS_DEFAULT_V4 : HV_TCP_MSS_DEFAULT_V6;
+}
 /* ESTABLISHED and all after it (RFC 9293 section 3.5.3's "synchronized"). */
 static inline bool hv_tcp_is_synchronized(const struct hv_tcp_conn *conn)
 {
@@ -384,6 +394,13 @@ static inline uint32_t hv_tcp_send_base(const struct hv_tcp_conn *conn)
 static inline uint32_t hv_tcp_send_end(const struct hv_tcp_conn *conn)
 {
 	return hv_tcp_send_base(conn) + conn->send.used;
+}
+/* Bytes that are queued and not sent; after a time-out, those that go again count. */
+static inline uint32_t hv_tcp_unsent(const struct hv_tcp_conn *conn)
+{
+	uint32_t end = hv_tcp_send_end(conn);
+
+	return hv_seq_gt(end, conn->snd_nxt) ? end - conn->snd_nxt : 0;
 }
 
 #endif

@@ -117,7 +117,7 @@ static void estimate_reno(const struct hv_tcp_conn *conn, struct cubic *c, uint3
 
 static void avoid(struct hv_tcp_conn *conn, struct cubic *c, uint32_t bytes)
 {
-	uint32_t now_ms = (uint32_t)(hv_tcp_now(conn) / HV_TCP_MS);
+	uint32_t now_ms = hv_tcp_now_ms(conn);
 	uint32_t rtt_ms = (uint32_t)(conn->srtt_ns / HV_TCP_MS), quiet_ms, t_ms, target;
 	uint64_t sum;
 

@@ -93,10 +93,8 @@ void hv_tcp_half_open_choose_iss(struct hv_tcp_half_open *half, const uint32_t *
 {
 	struct hv_core *core = half->listener->tcp->core;
 
-	half->iss = hv_tcp_isn(core, &half->tuple);
-	if (iss_floor && !hv_seq_gt(half->iss, *iss_floor))
-		/* RFC 6191: beyond all that the connection before it sent. */
-		half->iss = *iss_floor + 65536 + hv_random_below(core, 65536);
+	half->iss = iss_floor ? hv_tcp_isn_beyond(core, &half->tuple, *iss_floor)
+			      : hv_tcp_isn(core, &half->tuple);
 }
 
 /* A short backlog says that the server is slow to accept, not that a few clients at once are a flood. */

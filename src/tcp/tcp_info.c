@@ -24,11 +24,6 @@ static_assert(offsetof(struct hv_tcp_info, pacing_rate) == 104, "Linux's layout"
 static_assert(offsetof(struct hv_tcp_info, snd_wnd) == 228, "Linux's layout");
 static_assert(sizeof(struct hv_tcp_info) == 240, "Linux's layout");
 
-static uint32_t clock_ms(const struct hv_tcp_conn *conn)
-{
-	return (uint32_t)(hv_tcp_now(conn) / HV_TCP_MS);
-}
-
 /* --- counting ------------------------------------------------------------------------------ */
 
 void hv_tcp_count_in(struct hv_tcp_conn *conn, const struct hv_packet *packet)
@@ -41,7 +36,7 @@ void hv_tcp_count_in(struct hv_tcp_conn *conn, const struct hv_packet *packet)
 	if (!size)
 		return;
 	conn->count.data_segs_in += segments;
-	conn->count.data_received_ms = clock_ms(conn);
+	conn->count.data_received_ms = hv_tcp_now_ms(conn);
 }
 
 void hv_tcp_count_out(struct hv_tcp_conn *conn, uint32_t size, uint32_t segments, bool again)
@@ -54,12 +49,12 @@ void hv_tcp_count_out(struct hv_tcp_conn *conn, uint32_t size, uint32_t segments
 	if (!size)
 		return;
 	conn->count.data_segs_out += segments;
-	conn->count.data_sent_ms = clock_ms(conn);
+	conn->count.data_sent_ms = hv_tcp_now_ms(conn);
 }
 
 void hv_tcp_count_start(struct hv_tcp_conn *conn)
 {
-	conn->count.data_sent_ms = conn->count.data_received_ms = clock_ms(conn);
+	conn->count.data_sent_ms = conn->count.data_received_ms = hv_tcp_now_ms(conn);
 }
 
 /* Bytes that no segment has carried yet. */
@@ -87,7 +82,7 @@ static enum hv_tcp_wait what_for(const struct hv_tcp_conn *conn)
 void hv_tcp_count_wait(struct hv_tcp_conn *conn)
 {
 	enum hv_tcp_wait next = what_for(conn);
-	uint32_t now_ms = clock_ms(conn);
+	uint32_t now_ms = hv_tcp_now_ms(conn);
 
 	if (next == (enum hv_tcp_wait)conn->waits_for)
 		return;
@@ -103,7 +98,7 @@ static uint64_t waited_us(const struct hv_tcp_conn *conn, enum hv_tcp_wait what)
 	uint64_t ms = conn->count.waited_ms[what - 1];
 
 	if (conn->waits_for == what)
-		ms += clock_ms(conn) - conn->count.wait_since_ms;
+		ms += hv_tcp_now_ms(conn) - conn->count.wait_since_ms;
 	return ms * 1000;
 }
 
@@ -191,7 +186,7 @@ static void fill_flight(const struct hv_tcp_conn *conn, struct hv_tcp_info *info
 
 static void fill_times(const struct hv_tcp_conn *conn, struct hv_tcp_info *info)
 {
-	uint32_t now_ms = clock_ms(conn);
+	uint32_t now_ms = hv_tcp_now_ms(conn);
 
 	info->rto = microseconds(conn->rto_ns << conn->backoff);
 	if (conn->rto_ns << conn->backoff > HV_TCP_RTO_MAX_NS)

@@ -28,6 +28,13 @@ uint32_t hv_tcp_isn(struct hv_core *core, const struct hv_tuple *tuple)
 	return (uint32_t)(core->now_ns >> 12) + (uint32_t)tuple_hash(core, tuple, 0);
 }
 
+uint32_t hv_tcp_isn_beyond(struct hv_core *core, const struct hv_tuple *tuple, uint32_t floor)
+{
+	uint32_t isn = hv_tcp_isn(core, tuple);
+
+	return hv_seq_gt(isn, floor) ? isn : floor + 65536 + hv_random_below(core, 65536);
+}
+
 uint32_t hv_tcp_timestamp_offset(struct hv_core *core, const struct hv_tuple *tuple)
 {
 	return (uint32_t)tuple_hash(core, tuple, 1);

@@ -31,12 +31,11 @@ void hv_tcp_options_read(const struct hv_desc *d, struct hv_tcp_options *out)
 
 uint16_t hv_tcp_mss_offer(struct hv_tcp *tcp, const struct hv_addr *remote)
 {
-	bool v4 = hv_addr_is_v4(remote);
 	uint32_t mtu = hv_ip_mtu(tcp->ip, remote);
-	uint32_t headers = (v4 ? 20 : 40) + HV_TCP_HEADER;
+	uint32_t headers = (hv_addr_is_v4(remote) ? 20 : 40) + HV_TCP_HEADER;
 
 	if (mtu < headers + HV_TCP_MSS_MIN)
-		return v4 ? HV_TCP_MSS_DEFAULT_V4 : HV_TCP_MSS_DEFAULT_V6;
+		return hv_tcp_mss_default(remote);
 	return mtu - headers > 65535 ? 65535 : (uint16_t)(mtu - headers);
 }
 
@@ -126,7 +125,7 @@ void hv_tcp_options_agree(struct hv_tcp_conn *conn, const struct hv_tcp_options 
 {
 	const struct hv_tcp_config *config = &conn->tcp->config;
 
-	conn->peer_mss = hv_tcp_is_v4(conn) ? HV_TCP_MSS_DEFAULT_V4 : HV_TCP_MSS_DEFAULT_V6;
+	conn->peer_mss = hv_tcp_mss_default(&conn->tuple.remote);
 	if (options->has_mss)
 		conn->peer_mss = options->mss < HV_TCP_MSS_MIN ? HV_TCP_MSS_MIN : options->mss;
 	conn->wscale_ok = options->has_window_scale && !config->no_window_scaling;

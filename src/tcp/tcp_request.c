@@ -179,10 +179,9 @@ int hv_tcp_conn_open_passive(struct hv_tcp_conn *conn, const struct hv_tuple *tu
 	hv_tcp_conn_prepare(conn);
 	if (syn->answered)
 		set_iss(conn, syn->iss);
-	else if (syn->iss_floor && !hv_seq_gt(conn->iss, *syn->iss_floor))
-		/* RFC 6191: beyond all that the connection before it sent. */
+	else if (syn->iss_floor)
 		set_iss(conn,
-			*syn->iss_floor + 65536 + hv_random_below(conn->tcp->core, 65536));
+			hv_tcp_isn_beyond(hv_tcp_core(conn), &conn->tuple, *syn->iss_floor));
 	if (syn->settings)
 		apply_settings(conn, syn->settings);
 	conn->state = HV_TCP_SYN_RECEIVED;

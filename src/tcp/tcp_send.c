@@ -97,7 +97,7 @@ static bool small_may_go(const struct hv_tcp_conn *conn)
 static struct grant next_grant(struct hv_tcp_conn *conn)
 {
 	uint32_t end = hv_tcp_send_end(conn);
-	uint32_t unsent = hv_seq_gt(end, conn->snd_nxt) ? end - conn->snd_nxt : 0;
+	uint32_t unsent = hv_tcp_unsent(conn);
 	uint32_t peer = peer_room(conn), congestion = congestion_room(conn);
 	uint32_t size = unsent, most = packet_payload_max(conn), part;
 	uint32_t record = hv_tcp_record_cut(conn, conn->snd_nxt, unsent);

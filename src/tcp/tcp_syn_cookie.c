@@ -93,8 +93,7 @@ void hv_tcp_syn_cookie_make(struct hv_tcp_half_open *half)
 	uint16_t mss = half->peer_mss;
 
 	if (!mss)
-		mss = hv_addr_is_v4(&half->tuple.remote) ? HV_TCP_MSS_DEFAULT_V4
-							 : HV_TCP_MSS_DEFAULT_V6;
+		mss = hv_tcp_mss_default(&half->tuple.remote);
 	half->cookie = true;
 	half->iss = cookie_of(tcp->core, &half->tuple, half->irs, minute_of(tcp->core),
 			      index_of(mss));

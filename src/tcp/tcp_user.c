@@ -88,14 +88,6 @@ static uint32_t lowat_of(const struct hv_tcp_conn *conn)
 	return conn->notsent_lowat ? conn->notsent_lowat : conn->tcp->config.notsent_lowat;
 }
 
-/* Queued, and not sent yet. */
-static uint32_t unsent(const struct hv_tcp_conn *conn)
-{
-	uint32_t end = hv_tcp_send_end(conn);
-
-	return hv_seq_gt(end, conn->snd_nxt) ? end - conn->snd_nxt : 0;
-}
-
 /* The largest packet, in whole segments; more than half of the peer's window is not worth one. */
 static uint32_t packet_bytes(const struct hv_tcp_conn *conn)
 {
@@ -111,7 +103,7 @@ static uint32_t packet_bytes(const struct hv_tcp_conn *conn)
 static uint32_t notsent_room(const struct hv_tcp_conn *conn)
 {
 	uint64_t packet = packet_bytes(conn), lowat = lowat_of(conn), room;
-	uint32_t waits = unsent(conn), at_once = goes_at_once(conn);
+	uint32_t waits = hv_tcp_unsent(conn), at_once = goes_at_once(conn);
 
 	if (!lowat)
 		return UINT32_MAX;
@@ -124,7 +116,7 @@ static uint32_t notsent_room(const struct hv_tcp_conn *conn)
 /* Writable when a third is free, so that the owner is not woken for every few bytes; and half of the low-water mark. */
 static bool has_room(const struct hv_tcp_conn *conn)
 {
-	uint32_t waits = unsent(conn), at_once = goes_at_once(conn);
+	uint32_t waits = hv_tcp_unsent(conn), at_once = goes_at_once(conn);
 
 	if (hv_ring_space(&conn->send) < conn->send.limit / 3)
 		return false;
