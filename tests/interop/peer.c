@@ -11,11 +11,21 @@
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <linux/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
+
+void peer_note_info(struct peer_result *result, const struct tcp_info *info)
+{
+	result->options = info->tcpi_options;
+	result->rtt_us = info->tcpi_rtt;
+	result->retransmits = info->tcpi_total_retrans;
+	result->mss = info->tcpi_snd_mss;
+	result->cwnd = info->tcpi_snd_cwnd;
+}
 
 uint64_t peer_now_ns(void)
 {

@@ -32,6 +32,10 @@ struct peer_result {
 	uint32_t rtt_us, retransmits, mss, cwnd;
 };
 
+struct tcp_info;
+
+/* What TCP_INFO of either stack says, into the answer. */
+void peer_note_info(struct peer_result *result, const struct tcp_info *info);
 uint64_t peer_now_ns(void);
 /* All connected: tells who started it (one line), so that the other end may be. */
 void peer_is_ready(void);

@@ -179,11 +179,7 @@ static void note_info(struct end *end)
 
 	if (haven_getsockopt(end->socket, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
 		return;
-	result->options = info.tcpi_options;
-	result->rtt_us = info.tcpi_rtt;
-	result->retransmits = info.tcpi_total_retrans;
-	result->mss = info.tcpi_snd_mss;
-	result->cwnd = info.tcpi_snd_cwnd;
+	peer_note_info(result, &info);
 }
 
 static void send_some(struct end *end, uint64_t now_ns)

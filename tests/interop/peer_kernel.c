@@ -24,11 +24,7 @@ static void note_info(int fd, struct peer_result *result)
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
 		return;
-	result->options = info.tcpi_options;
-	result->rtt_us = info.tcpi_rtt;
-	result->retransmits = info.tcpi_total_retrans;
-	result->mss = info.tcpi_snd_mss;
-	result->cwnd = info.tcpi_snd_cwnd;
+	peer_note_info(result, &info);
 }
 
 static bool set_options(int fd, const struct peer_options *options, struct peer_result *result)

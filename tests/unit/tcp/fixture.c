@@ -337,6 +337,46 @@ void script_in(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, cons
 		hv_tcp_flush(&s->host.tcp);
 }
 
+void script_send(struct script *s, const void *data, size_t size)
+{
+	assert_int_equal(host_send(s->conn, data, size), size);
+	hv_tcp_flush(&s->host.tcp);
+}
+
+void script_ack(struct script *s, uint32_t ack, const uint32_t *pairs)
+{
+	s->extra = (struct hv_tcp_options){0};
+	while (pairs && pairs[0]) {
+		s->extra.sack[s->extra.sack_count][0] = s->host_iss + pairs[0];
+		s->extra.sack[s->extra.sack_count][1] = s->host_iss + pairs[1];
+		s->extra.sack_count++;
+		pairs += 2;
+	}
+	script_in(s, FLAGS_A, 1, ack, NULL, 0);
+	s->extra = (struct hv_tcp_options){0};
+}
+
+void script_icmp(struct script *s, int error, bool hard, uint32_t mtu, uint32_t seq)
+{
+	uint8_t quoted[8];
+	struct hv_icmp_report report = {
+		.src = s->host.addr,
+		.dst = s->peer,
+		.proto = IPPROTO_TCP,
+		.error = error,
+		.mtu = mtu,
+		.hard = hard,
+		.transport = quoted,
+		.transport_len = sizeof(quoted),
+	};
+
+	hv_put16(quoted, s->host_port);
+	hv_put16(quoted + 2, s->peer_port);
+	hv_put32(quoted + 4, s->host_iss + seq);
+	hv_tcp_icmp_error(&s->host.tcp, &report);
+	hv_tcp_flush(&s->host.tcp);
+}
+
 void script_expect(struct script *s, const char *file, int line, uint8_t flags, uint32_t seq,
 		   uint32_t ack, uint32_t size)
 {

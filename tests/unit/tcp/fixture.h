@@ -89,6 +89,13 @@ void script_wait_ms(struct script *s, uint64_t ms);
 /* A segment of the peer. payload NULL: size bytes of a pattern that depends on seq. */
 void script_in(struct script *s, uint8_t flags, uint32_t seq, uint32_t ack, const void *payload,
 	       uint32_t size);
+/* The owner sends, all of it is taken, and what may go leaves. */
+void script_send(struct script *s, const void *data, size_t size);
+/* An ACK with up to three SACK blocks: pairs of relative sequence numbers, SACK(left, right, ...), or NULL. */
+void script_ack(struct script *s, uint32_t ack, const uint32_t *pairs);
+#define SACK(...) ((const uint32_t[]){__VA_ARGS__, 0})
+/* An ICMP error about the segment with that relative sequence number; mtu with EMSGSIZE. */
+void script_icmp(struct script *s, int error, bool hard, uint32_t mtu, uint32_t seq);
 /* The next segment out must be this. size: payload; SYN has the sequence number 0. */
 #define script_out(s, flags, seq, ack, size) \
 	script_expect(s, __FILE__, __LINE__, flags, seq, ack, size)

@@ -5,12 +5,6 @@
 
 static uint8_t bytes[200000];
 
-static void send_now(struct script *s, size_t size)
-{
-	assert_int_equal(host_send(s->conn, bytes, size), size);
-	hv_tcp_flush(&s->host.tcp);
-}
-
 /* Everything sent so far is acknowledged. */
 static void ack_all(struct script *s)
 {
@@ -67,7 +61,7 @@ static void test_bytes_count(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 100000);
+	script_send(s, bytes, 100000);
 	script_skip(s);
 	script_in(s, FLAGS_A, 1, 101, NULL, 0);
 	assert_int_equal(s->conn->cwnd, 10100);
@@ -87,7 +81,7 @@ static void test_bytes_after_timeout(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 50000);
+	script_send(s, bytes, 50000);
 	script_skip(s);
 	script_wait_ms(s, 1100);
 	script_skip(s);
@@ -106,11 +100,11 @@ static void test_idle(void **state)
 	s->conn->cwnd = 60000;
 	s->conn->ssthresh = 20000;
 	script_wait_ms(s, 150); /* the RTO is 200 */
-	send_now(s, 1000);
+	script_send(s, bytes, 1000);
 	assert_int_equal(s->conn->cwnd, 60000);
 	ack_all(s);
 	script_wait_ms(s, 500);
-	send_now(s, 50000);
+	script_send(s, bytes, 50000);
 	assert_int_equal(s->conn->cwnd, 15000);
 	assert_int_equal(s->conn->ssthresh, 45000); /* slow start back to three quarters */
 	script_out(s, FLAGS_A, 1001, 1, 15000);
@@ -119,7 +113,7 @@ static void test_idle(void **state)
 	while (s->conn->snd_una != s->conn->snd_max)
 		ack_all(s);
 	script_wait_ms(s, 30000);
-	send_now(s, 50000);
+	script_send(s, bytes, 50000);
 	script_skip(s);
 	assert_int_equal(s->conn->cwnd, 10000);
 }
@@ -130,18 +124,18 @@ static void test_half_used(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 6000); /* of 10000 */
+	script_send(s, bytes, 6000); /* of 10000 */
 	script_skip(s);
 	ack_all(s);
 	assert_int_equal(s->conn->cwnd, 16000);
-	send_now(s, 6000);
+	script_send(s, bytes, 6000);
 	script_skip(s);
 	ack_all(s);
 	assert_int_equal(s->conn->cwnd, 16000);
 	/* Congestion avoidance does not. */
 	s->conn->ssthresh = 10000;
 	for (unsigned i = 0; i < 20; i++) {
-		send_now(s, 15000);
+		script_send(s, bytes, 15000);
 		script_skip(s);
 		ack_all(s);
 	}
@@ -157,7 +151,7 @@ static void test_application_limited(void **state)
 	s->conn->cwnd = 100000;
 	s->conn->ssthresh = 50000;
 	for (unsigned i = 0; i < 6; i++) { /* the last one an RTO after the first */
-		send_now(s, 20000);
+		script_send(s, bytes, 20000);
 		script_skip(s);
 		script_wait_ms(s, 50);
 		ack_all(s);
@@ -185,7 +179,7 @@ static void test_undo(void **state)
 	script_accept(s);
 	hv_tcp_congestion_undo(s->conn); /* nothing to undo */
 	assert_int_equal(s->conn->cwnd, 10000);
-	send_now(s, 50000);
+	script_send(s, bytes, 50000);
 	script_skip(s);
 	script_wait_ms(s, 1100);
 	script_skip(s);
@@ -208,7 +202,7 @@ static void test_none(void **state)
 	hv_tcp_congestion_set(s->conn, &hv_tcp_none);
 	s->peer_window = 60000;
 	script_in(s, FLAGS_A, 1, 1, NULL, 0);
-	send_now(s, 100000);
+	script_send(s, bytes, 100000);
 	script_out(s, FLAGS_A, 1, 1, 60000);
 	script_quiet(s);
 	script_wait_ms(s, 2000);

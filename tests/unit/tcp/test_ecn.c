@@ -45,12 +45,6 @@ static void connect_with(struct script *s, uint8_t syn, uint8_t answer)
 	script_in(s, answer, 0, 1, NULL, 0);
 }
 
-static void send_now(struct script *s, uint32_t size)
-{
-	assert_int_equal(host_send(s->conn, bytes, size), size);
-	hv_tcp_flush(&s->host.tcp);
-}
-
 /* --- section 6.1.1: agreement --------------------------------------------------------------- */
 
 static void test_accept(void **state)
@@ -59,7 +53,7 @@ static void test_accept(void **state)
 
 	accept_ecn(s);
 	assert_int_equal(got_ecn(s), HV_ECN_NOT_ECT); /* the SYN-ACK */
-	send_now(s, 500);
+	script_send(s, bytes, 500);
 	script_out(s, FLAGS_PA, 1, 1, 500);
 	assert_int_equal(got_ecn(s), HV_ECN_ECT_0);
 	script_in(s, FLAGS_PA, 1, 501, NULL, 100);
@@ -74,7 +68,7 @@ static void test_not_asked(void **state)
 	s->host.tcp.config.ecn = HV_TCP_ECN_ACCEPT;
 	accept_with(s, FLAGS_S, FLAGS_SA);
 	assert_false(s->conn->ecn_ok);
-	send_now(s, 500);
+	script_send(s, bytes, 500);
 	script_out(s, FLAGS_PA, 1, 1, 500);
 	assert_int_equal(got_ecn(s), HV_ECN_NOT_ECT);
 	s->traffic_class = HV_ECN_CE; /* means nothing then */
@@ -123,7 +117,7 @@ static void test_client_falls_back(void **state)
 	script_in(s, FLAGS_A, 1, 1, NULL, 0);
 	s->conn = hv_tcp_accept(s->listener);
 	hv_tcp_set_owner(s->conn, &s->host);
-	send_now(s, 500);
+	script_send(s, bytes, 500);
 	script_out(s, FLAGS_PA, 1, 1, 500);
 	assert_int_equal(got_ecn(s), HV_ECN_NOT_ECT);
 	s->traffic_class = HV_ECN_CE;
@@ -139,7 +133,7 @@ static void test_connect(void **state)
 	connect_with(s, FLAGS_SEW, FLAGS_SAE);
 	script_out(s, FLAGS_A, 1, 1, 0);
 	assert_true(s->conn->ecn_ok);
-	send_now(s, 500);
+	script_send(s, bytes, 500);
 	script_out(s, FLAGS_PA, 1, 1, 500);
 	assert_int_equal(got_ecn(s), HV_ECN_ECT_0);
 }
@@ -220,7 +214,7 @@ static void test_echo(void **state)
 		script_in(s, FLAGS_PA, at, 1, NULL, 100);
 		script_out(s, FLAGS_AE, 1, at + 100, 0);
 	}
-	send_now(s, 50); /* on data, too */
+	script_send(s, bytes, 50); /* on data, too */
 	script_out(s, FLAGS_PA | HV_TCP_ECE, 1, 401, 50);
 	script_in(s, FLAGS_AW, 401, 51, NULL, 100); /* until the sender says that it heard */
 	script_out(s, FLAGS_A, 51, 501, 0);
@@ -255,7 +249,7 @@ static void test_reduction(void **state)
 	struct hv_tcp_info info;
 
 	accept_ecn(s);
-	send_now(s, 20000);
+	script_send(s, bytes, 20000);
 	script_out(s, FLAGS_A, 1, 1, 10000);
 	script_in(s, FLAGS_AE, 1, 1001, NULL, 0);
 	hv_tcp_info_fill(s->conn, &info);
@@ -286,7 +280,7 @@ static void test_reduction_without_sack(void **state)
 
 	s->host.tcp.config.ecn = HV_TCP_ECN_ACCEPT;
 	accept_with(s, FLAGS_SEW, FLAGS_SAE);
-	send_now(s, 20000);
+	script_send(s, bytes, 20000);
 	script_skip(s);
 	script_in(s, FLAGS_AE, 1, 1001, NULL, 0);
 	assert_int_equal(s->conn->ssthresh, 5000);
@@ -305,7 +299,7 @@ static void test_loss_after_mark(void **state)
 	struct script *s = *state;
 
 	accept_ecn(s);
-	send_now(s, 10000);
+	script_send(s, bytes, 10000);
 	script_skip(s);
 	script_in(s, FLAGS_AE, 1, 1001, NULL, 0);
 	s->extra.sack_count = 1;
@@ -326,16 +320,16 @@ static void test_cwr_after_loss(void **state)
 
 	s->host.tcp.config.ecn = HV_TCP_ECN_ACCEPT;
 	accept_with(s, FLAGS_SEW, FLAGS_SAE);
-	send_now(s, 1000);
+	script_send(s, bytes, 1000);
 	script_out(s, FLAGS_PA, 1, 1, 1000);
 	script_wait_ms(s, 450);
 	script_skip(s);
 	script_in(s, FLAGS_A, 1, 1001, NULL, 0);
 	if (!s->conn->ecn_cwr_due)
 		fail_msg("no reduction after a time-out");
-	send_now(s, 100);
+	script_send(s, bytes, 100);
 	script_out(s, FLAGS_AW, 1001, 1, 100);
-	send_now(s, 100);
+	script_send(s, bytes, 100);
 	script_in(s, FLAGS_A, 1, 1101, NULL, 0);
 	script_out(s, FLAGS_A, 1101, 1, 100);
 }
@@ -347,7 +341,7 @@ static void test_window_probe(void **state)
 
 	s->peer_window = 1000;
 	accept_ecn(s);
-	send_now(s, 2000);
+	script_send(s, bytes, 2000);
 	script_out(s, FLAGS_A, 1, 1, 1000);
 	s->peer_window = 0;
 	script_in(s, FLAGS_A, 1, 1001, NULL, 0);
@@ -366,7 +360,7 @@ static void test_more(void **state)
 	s->host.tcp.config.ecn = HV_TCP_ECN_MORE;
 	accept_with(s, FLAGS_SEW, FLAGS_SAE);
 	assert_int_equal(got_ecn(s), HV_ECN_ECT_0); /* RFC 5562 */
-	send_now(s, 1000);
+	script_send(s, bytes, 1000);
 	script_out(s, FLAGS_PA, 1, 1, 1000);
 	script_wait_ms(s, 400);
 	script_out(s, FLAGS_PA, 1, 1, 1000);
@@ -403,7 +397,7 @@ static void test_traffic_class(void **state)
 
 	accept_ecn(s);
 	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_IP, IP_TOS, 0x13), 0);
-	send_now(s, 500);
+	script_send(s, bytes, 500);
 	script_out(s, FLAGS_PA, 1, 1, 500);
 	assert_int_equal(s->got_traffic_class, 0x10 | HV_ECN_ECT_0);
 }

@@ -5,23 +5,7 @@ static uint8_t bytes[10000];
 
 static void report(struct script *s, int error, bool hard, uint32_t seq)
 {
-	uint8_t quoted[8];
-	struct hv_icmp_report r = {
-		.src = s->host.addr,
-		.dst = s->peer,
-		.proto = IPPROTO_TCP,
-		.error = error,
-		.mtu = s->host.ip.mtu,
-		.hard = hard,
-		.transport = quoted,
-		.transport_len = 8,
-	};
-
-	hv_put16(quoted, s->host_port);
-	hv_put16(quoted + 2, s->peer_port);
-	hv_put32(quoted + 4, s->host_iss + seq);
-	hv_tcp_icmp_error(&s->host.tcp, &r);
-	hv_tcp_flush(&s->host.tcp);
+	script_icmp(s, error, hard, s->host.ip.mtu, seq);
 }
 
 static void begin_connect(struct script *s)

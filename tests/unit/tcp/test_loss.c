@@ -5,18 +5,12 @@
 
 static uint8_t bytes[200000];
 
-static void send_now(struct script *s, uint32_t size)
-{
-	assert_int_equal(host_send(s->conn, bytes, size), size);
-	hv_tcp_flush(&s->host.tcp);
-}
-
 static void test_timeout(void **state)
 {
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 5000);
+	script_send(s, bytes, 5000);
 	script_out(s, FLAGS_PA, 1, 1, 5000);
 	script_wait_ms(s, 190); /* the handshake took no time: RTO is at its least */
 	script_quiet(s);
@@ -41,7 +35,7 @@ static void test_backoff(void **state)
 	unsigned wait_ms = 200;
 
 	script_accept(s);
-	send_now(s, 100);
+	script_send(s, bytes, 100);
 	script_out(s, FLAGS_PA, 1, 1, 100);
 	script_wait_ms(s, 10);
 	for (unsigned i = 0; i < 15; i++) {
@@ -69,7 +63,7 @@ static void test_user_timeout(void **state)
 
 	script_accept(s);
 	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_USER_TIMEOUT, 3000), 0);
-	send_now(s, 100);
+	script_send(s, bytes, 100);
 	script_wait_ms(s, 2900);
 	assert_state(s->conn, "ESTABLISHED");
 	script_wait_ms(s, 200);
@@ -89,7 +83,7 @@ static void test_user_timeout_of_closed_window(void **state)
 	s->peer_window = 0;
 	script_in(s, FLAGS_A, 1, 1, NULL, 0);
 	script_wait_ms(s, 60000); /* idle: that does not count */
-	send_now(s, 100);
+	script_send(s, bytes, 100);
 	for (unsigned i = 0; i < 29; i++) {
 		script_wait_ms(s, 100);
 		if (script_skip(s))
@@ -112,7 +106,7 @@ static void test_closed_window_for_ever(void **state)
 	script_accept(s);
 	s->peer_window = 0;
 	script_in(s, FLAGS_A, 1, 1, NULL, 0);
-	send_now(s, 100);
+	script_send(s, bytes, 100);
 	for (unsigned i = 0; i < 3600; i++) {
 		script_wait_ms(s, 1000);
 		if (script_skip(s)) {
@@ -133,7 +127,7 @@ static void test_advice(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 100);
+	script_send(s, bytes, 100);
 	script_wait_ms(s, 700);
 	assert_int_equal(s->host.ip.suspected, 0);
 	script_wait_ms(s, 800);
@@ -149,7 +143,7 @@ static void test_impatient(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 10000);
+	script_send(s, bytes, 10000);
 	script_skip(s);
 	for (unsigned i = 0; i < 3; i++)
 		script_in(s, FLAGS_A, 1, 1, NULL, 0);
@@ -170,7 +164,7 @@ static void test_fast_retransmit(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 12000);
+	script_send(s, bytes, 12000);
 	script_out(s, FLAGS_A, 1, 1, 10000);
 	script_in(s, FLAGS_A, 1, 1, NULL, 0);
 	script_out(s, FLAGS_A, 10001, 1, 1000); /* limited transmit, RFC 3042 */
@@ -200,7 +194,7 @@ static void test_not_duplicate(void **state)
 	script_in(s, FLAGS_A, 1, 1, NULL, 0); /* nothing is outstanding */
 	script_in(s, FLAGS_A, 1, 1, NULL, 0);
 	script_in(s, FLAGS_A, 1, 1, NULL, 0);
-	send_now(s, 5000);
+	script_send(s, bytes, 5000);
 	script_out(s, FLAGS_PA, 1, 1, 5000);
 	for (unsigned i = 0; i < 5; i++) { /* window updates */
 		s->peer_window--;
@@ -222,7 +216,7 @@ static void test_congestion_avoidance(void **state)
 
 	script_accept(s);
 	s->conn->ssthresh = 5000;
-	send_now(s, 100000);
+	script_send(s, bytes, 100000);
 	script_out(s, FLAGS_A, 1, 1, 10000);
 	for (unsigned i = 0; i < 10; i++) {
 		acked += 1000;
@@ -239,7 +233,7 @@ static void test_not_limited(void **state)
 
 	script_accept(s);
 	for (unsigned i = 0; i < 50; i++) {
-		send_now(s, 1000);
+		script_send(s, bytes, 1000);
 		script_skip(s);
 		script_in(s, FLAGS_A, 1, 1001 + i * 1000, NULL, 0);
 	}
@@ -252,7 +246,7 @@ static void test_round_trip(void **state)
 
 	script_accept(s);
 	for (unsigned i = 0; i < 30; i++) {
-		send_now(s, 1000);
+		script_send(s, bytes, 1000);
 		script_out(s, FLAGS_PA, 1 + i * 1000, 1, 1000);
 		script_wait_ms(s, 50);
 		script_in(s, FLAGS_A, 1, 1001 + i * 1000, NULL, 0);
@@ -269,13 +263,13 @@ static void test_karn(void **state)
 
 	script_accept(s);
 	before = s->conn->srtt_ns;
-	send_now(s, 1000);
+	script_send(s, bytes, 1000);
 	script_wait_ms(s, 700);
 	assert_int_equal(script_skip(s), 3);
 	script_in(s, FLAGS_A, 1, 1001, NULL, 0);
 	assert_int_equal(s->conn->srtt_ns, before);
 	assert_int_equal(s->conn->backoff, 2);
-	send_now(s, 1000);
+	script_send(s, bytes, 1000);
 	script_wait_ms(s, 300); /* not sent again after 200 ms */
 	assert_int_equal(script_skip(s), 1);
 	script_in(s, FLAGS_A, 1, 2001, NULL, 0);
@@ -288,7 +282,7 @@ static void test_timestamps_measure(void **state)
 
 	s->timestamps = true;
 	script_accept(s);
-	send_now(s, 1000);
+	script_send(s, bytes, 1000);
 	script_out(s, FLAGS_PA, 1, 1, 1000); /* 988 and 12 */
 	script_wait_ms(s, 250);
 	script_out(s, FLAGS_A, 1, 1, 988); /* again: its echo tells which was answered */
@@ -359,7 +353,7 @@ static void test_retransmission_after_fin(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 3000);
+	script_send(s, bytes, 3000);
 	script_skip(s);
 	hv_tcp_close(s->conn);
 	hv_tcp_flush(&s->host.tcp);

@@ -20,12 +20,6 @@ static void begin(struct script *s)
 	s->conn->send.limit = sizeof(bytes);
 }
 
-static void send_now(struct script *s, size_t size)
-{
-	assert_int_equal(host_send(s->conn, bytes, size), size);
-	hv_tcp_flush(&s->host.tcp);
-}
-
 static uint32_t flight(const struct script *s)
 {
 	return s->conn->snd_nxt - s->conn->snd_una;
@@ -37,7 +31,7 @@ static void test_avoidance(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	send_now(s, 200000);
+	script_send(s, bytes, 200000);
 	script_out(s, FLAGS_PA, 1, 1, 10000);
 	script_quiet(s);
 	script_wait_ms(s, 1);
@@ -61,7 +55,7 @@ static void test_slow_start(void **state)
 
 	begin(s);
 	s->conn->ssthresh = HV_TCP_CWND_MAX;
-	send_now(s, 200000);
+	script_send(s, bytes, 200000);
 	script_skip(s);
 	script_wait_ms(s, 20);
 	script_skip(s);
@@ -74,12 +68,12 @@ static void test_no_hoard(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	send_now(s, 4000);
+	script_send(s, bytes, 4000);
 	script_skip(s);
 	script_wait_ms(s, 150);
 	script_in(s, FLAGS_A, 1, 4001, NULL, 0);
 	s->conn->cwnd_limited = true;
-	send_now(s, 100000);
+	script_send(s, bytes, 100000);
 	script_out(s, FLAGS_PA, 4001, 1, 10000);
 	script_quiet(s);
 }
@@ -91,7 +85,7 @@ static void test_fast(void **state)
 
 	begin(s);
 	s->conn->srtt_ns = 5 * HV_TCP_MS;
-	send_now(s, 200000);
+	script_send(s, bytes, 200000);
 	script_out(s, FLAGS_PA, 1, 1, 24000);
 	script_quiet(s);
 }
@@ -103,7 +97,7 @@ static void test_late(void **state)
 
 	begin(s);
 	s->conn->srtt_ns = 10 * HV_TCP_MS; /* 12 segments in a millisecond */
-	send_now(s, 300000);
+	script_send(s, bytes, 300000);
 	script_out(s, FLAGS_PA, 1, 1, 12000);
 	s->host.core.now_ns += 4 * HV_TCP_MS;
 	host_run(&s->host, s->host.core.now_ns);
@@ -118,15 +112,15 @@ static void test_unpaced(void **state)
 
 	begin(s);
 	s->conn->srtt_ns = HV_TCP_MS;
-	send_now(s, 60000);
+	script_send(s, bytes, 60000);
 	script_out(s, FLAGS_PA, 1, 1, 60000);
 	s->conn->srtt_ns = 100 * HV_TCP_MS;
 	s->conn->min_rtt_ns = HV_TCP_MS; /* the queue is ours */
-	send_now(s, 30000);
+	script_send(s, bytes, 30000);
 	script_out(s, FLAGS_PA, 60001, 1, 30000);
 	s->conn->min_rtt_ns = 100 * HV_TCP_MS;
 	hv_tcp_congestion_set(s->conn, &hv_tcp_none);
-	send_now(s, 60000);
+	script_send(s, bytes, 60000);
 	script_out(s, FLAGS_PA, 90001, 1, 60000);
 }
 
@@ -137,7 +131,7 @@ static void test_not_limited(void **state)
 
 	begin(s);
 	s->conn->cwnd_limited = false;
-	send_now(s, 60000);
+	script_send(s, bytes, 60000);
 	script_out(s, FLAGS_PA, 1, 1, 60000);
 	script_quiet(s);
 }
@@ -148,10 +142,10 @@ static void test_pairs(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	send_now(s, 7000);
+	script_send(s, bytes, 7000);
 	script_out(s, FLAGS_PA, 1, 1, 7000);
 	s->conn->cwnd_limited = true;
-	send_now(s, 50000);
+	script_send(s, bytes, 50000);
 	script_out(s, FLAGS_PA, 7001, 1, 2000);
 	script_quiet(s);
 }

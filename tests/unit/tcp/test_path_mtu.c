@@ -27,30 +27,9 @@ static void begin(struct script *s, uint8_t probing, bool sack)
 	s->conn->srtt_ns = 20 * HV_TCP_MS; /* the handshake took no time */
 }
 
-static void send_now(struct script *s, uint32_t size)
-{
-	assert_int_equal(host_send(s->conn, bytes, size), size);
-	hv_tcp_flush(&s->host.tcp);
-}
-
 static void report(struct script *s, uint32_t mtu, uint32_t seq)
 {
-	uint8_t quoted[8];
-	struct hv_icmp_report r = {
-		.src = s->host.addr,
-		.dst = s->peer,
-		.proto = IPPROTO_TCP,
-		.error = EMSGSIZE,
-		.mtu = mtu,
-		.transport = quoted,
-		.transport_len = 8,
-	};
-
-	hv_put16(quoted, s->host_port);
-	hv_put16(quoted + 2, s->peer_port);
-	hv_put32(quoted + 4, s->host_iss + seq);
-	hv_tcp_icmp_error(&s->host.tcp, &r);
-	hv_tcp_flush(&s->host.tcp);
+	script_icmp(s, EMSGSIZE, false, mtu, seq);
 }
 
 /* --- down ------------------------------------------------------------------------------ */
@@ -61,7 +40,7 @@ static void test_black_hole(void **state)
 	struct script *s = *state;
 
 	begin(s, 1, false);
-	send_now(s, 5840);
+	script_send(s, bytes, 5840);
 	script_out(s, FLAGS_PA, 1, 1, 5840);
 	script_wait_ms(s, 700);
 	script_out(s, FLAGS_A, 1, 1, 1460);
@@ -83,7 +62,7 @@ static void test_least(void **state)
 	struct script *s = *state;
 
 	begin(s, 1, true);
-	send_now(s, 5840);
+	script_send(s, bytes, 5840);
 	script_wait_ms(s, 500000);
 	assert_int_equal(s->conn->mss, 48);
 	script_skip(s);
@@ -95,10 +74,10 @@ static void test_loss_is_likelier(void **state)
 	struct script *s = *state;
 
 	begin(s, 1, true);
-	send_now(s, 2920);
+	script_send(s, bytes, 2920);
 	script_skip(s);
 	ack(s, 2921, 0, 0);
-	send_now(s, 5840);
+	script_send(s, bytes, 5840);
 	script_wait_ms(s, 3100); /* four */
 	assert_int_equal(s->conn->mss, 1460);
 	script_wait_ms(s, 20000);
@@ -112,7 +91,7 @@ static void test_least_without_sack(void **state)
 	struct script *s = *state;
 
 	begin(s, 1, false);
-	send_now(s, 5840);
+	script_send(s, bytes, 5840);
 	script_wait_ms(s, 300000);
 	assert_int_equal(s->conn->mss, 512);
 	script_skip(s);
@@ -123,7 +102,7 @@ static void test_probing_off(void **state)
 	struct script *s = *state;
 
 	begin(s, 0, true);
-	send_now(s, 5840);
+	script_send(s, bytes, 5840);
 	script_wait_ms(s, 100000);
 	assert_int_equal(s->conn->mss, 1460);
 	script_skip(s);
@@ -135,7 +114,7 @@ static void test_small_segment(void **state)
 	struct script *s = *state;
 
 	begin(s, 1, true);
-	send_now(s, 900);
+	script_send(s, bytes, 900);
 	script_wait_ms(s, 100000);
 	assert_int_equal(s->conn->mss, 1460);
 	script_skip(s);
@@ -147,7 +126,7 @@ static void test_segment_below_mss(void **state)
 	struct script *s = *state;
 
 	begin(s, 1, true);
-	send_now(s, 1300);
+	script_send(s, bytes, 1300);
 	script_wait_ms(s, 2500); /* three time-outs, after a probe */
 	assert_int_equal(s->conn->mss, 1024);
 	script_skip(s);
@@ -160,7 +139,7 @@ static void begin_search(struct script *s)
 	begin(s, 2, true);
 	assert_int_equal(s->conn->mss, 1024);
 	s->conn->cwnd = 20000;
-	send_now(s, 8000);
+	script_send(s, bytes, 8000);
 	script_out(s, FLAGS_A, 1, 1, 1242); /* half of the way to 1460, in one piece */
 	script_out(s, FLAGS_PA, 1243, 1, 6758);
 	script_quiet(s);
@@ -176,7 +155,7 @@ static void test_probe_arrives(void **state)
 	ack(s, 8001, 0, 0);
 	assert_int_equal(s->conn->mss, 1242);
 	s->conn->cwnd = 20000;
-	send_now(s, 8000);
+	script_send(s, bytes, 8000);
 	script_out(s, FLAGS_A, 8001, 1, 1351);
 	script_skip(s);
 	ack(s, 16001, 0, 0);
@@ -200,7 +179,7 @@ static void test_probe_is_lost(void **state)
 	assert_int_equal(s->conn->path.high, 1241);
 	ack(s, 8001, 0, 0);
 	assert_int_equal(s->conn->mss, 1024);
-	send_now(s, 8000);
+	script_send(s, bytes, 8000);
 	script_out(s, FLAGS_A, 8001, 1, 1132);
 	script_skip(s);
 }
@@ -229,7 +208,7 @@ static void test_search_ends(void **state)
 	for (unsigned i = 0; i < 20; i++) {
 		ack(s, end, 0, 0);
 		s->conn->cwnd = 20000;
-		send_now(s, 8000);
+		script_send(s, bytes, 8000);
 		script_skip(s);
 		end += 8000;
 	}
@@ -246,15 +225,15 @@ static void test_search_again(void **state)
 	begin(s, 2, true);
 	s->conn->path.high = 1030;
 	s->conn->cwnd = 20000;
-	send_now(s, 8000);
+	script_send(s, bytes, 8000);
 	script_out(s, FLAGS_PA, 1, 1, 8000);
 	ack(s, 8001, 0, 0);
 	script_wait_ms(s, 601000);
-	send_now(s, 1000);
+	script_send(s, bytes, 1000);
 	script_skip(s);
 	ack(s, 9001, 0, 0);
 	s->conn->cwnd = 20000;
-	send_now(s, 8000);
+	script_send(s, bytes, 8000);
 	script_out(s, FLAGS_A, 9001, 1, 1242);
 	script_skip(s);
 }
@@ -266,13 +245,13 @@ static void test_probe_waits(void **state)
 
 	begin(s, 2, true);
 	s->conn->cwnd = 20000;
-	send_now(s, 4000); /* not enough to show the loss of a probe */
+	script_send(s, bytes, 4000); /* not enough to show the loss of a probe */
 	script_out(s, FLAGS_PA, 1, 1, 4000);
 	s->conn->cwnd = 11300;
 	s->conn->ssthresh = 11300;
 	s->conn->path.probe = 1; /* as if one was out */
 	s->conn->path.probe_end = s->conn->snd_max + 100000;
-	send_now(s, 40000);
+	script_send(s, bytes, 40000);
 	script_out(s, FLAGS_A, 4001, 1, 7168);
 	s->conn->path.probe = 0;
 	ack(s, 1025, 0, 0);
@@ -290,10 +269,10 @@ static void test_doubtful_claim(void **state)
 	struct script *s = *state;
 
 	begin(s, 1, true);
-	send_now(s, 1460);
+	script_send(s, bytes, 1460);
 	script_out(s, FLAGS_PA, 1, 1, 1460);
 	ack(s, 1461, 0, 0);
-	send_now(s, 1460);
+	script_send(s, bytes, 1460);
 	script_out(s, FLAGS_PA, 1461, 1, 1460);
 	report(s, 600, 1461);
 	assert_int_equal(s->conn->mss, 1460);
@@ -301,7 +280,7 @@ static void test_doubtful_claim(void **state)
 	script_wait_ms(s, 10000);
 	assert_int_equal(s->conn->mss, 1460);
 	assert_int_equal(s->host.ip.mtu, 1500);
-	send_now(s, 1460);
+	script_send(s, bytes, 1460);
 	script_skip(s);
 	report(s, 600, 2921);
 	script_wait_ms(s, 150);
@@ -318,7 +297,7 @@ static void test_claim_of_nothing(void **state)
 	begin(s, 1, true);
 	report(s, 600, 1); /* nothing is under way */
 	assert_int_equal(s->host.ip.mtu, 1500);
-	send_now(s, 1460);
+	script_send(s, bytes, 1460);
 	script_skip(s);
 	report(s, 1500, 1); /* that fits */
 	report(s, 600, 1461);
@@ -335,7 +314,7 @@ static void test_route_changes(void **state)
 	begin(s, 1, true);
 	assert_int_equal(s->conn->mss, 960);
 	s->host.ip.mtu = 1500;
-	send_now(s, 2920);
+	script_send(s, bytes, 2920);
 	script_out(s, FLAGS_PA, 1, 1, 2920);
 	assert_int_equal(s->conn->mss, 1460);
 }

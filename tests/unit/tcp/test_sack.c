@@ -6,21 +6,6 @@
 
 static uint8_t bytes[200000];
 
-/* An ACK with up to three SACK blocks: pairs of relative sequence numbers, ended by 0. */
-static void ack(struct script *s, uint32_t ack, const uint32_t *pairs)
-{
-	s->extra = (struct hv_tcp_options){0};
-	while (pairs && pairs[0]) {
-		s->extra.sack[s->extra.sack_count][0] = s->host_iss + pairs[0];
-		s->extra.sack[s->extra.sack_count][1] = s->host_iss + pairs[1];
-		s->extra.sack_count++;
-		pairs += 2;
-	}
-	script_in(s, FLAGS_A, 1, ack, NULL, 0);
-	s->extra = (struct hv_tcp_options){0};
-}
-#define SACK(...) ((const uint32_t[]){__VA_ARGS__, 0})
-
 /* Ten segments are under way, and a round trip of 20 ms was measured. */
 static void begin(struct script *s)
 {
@@ -31,7 +16,7 @@ static void begin(struct script *s)
 	hv_tcp_flush(&s->host.tcp);
 	script_out(s, FLAGS_PA, 1, 1, 1000);
 	script_wait_ms(s, 20);
-	ack(s, 1001, NULL);
+	script_ack(s, 1001, NULL);
 	s->conn->srtt_ns = 20 * HV_TCP_MS; /* the handshake took no time */
 	assert_int_equal(host_send(s->conn, bytes, 50000), 50000);
 	hv_tcp_flush(&s->host.tcp);
@@ -59,12 +44,13 @@ static void test_one_lost(void **state)
 
 	begin(s);
 	assert_int_equal(records(s), 1);
-	ack(s, 1001, SACK(2001, 3001));
+	script_ack(s, 1001, SACK(2001, 3001));
 	script_out(s, FLAGS_A, 11001, 1, 1000); /* the pipe has room: limited transmit */
-	ack(s, 1001, SACK(2001, 4001));
+	script_ack(s, 1001, SACK(2001, 4001));
 	script_out(s, FLAGS_A, 12001, 1, 1000);
 	assert_false(s->conn->in_recovery);
-	ack(s, 1001, SACK(2001, 5001)); /* three: as long as nothing was ever reordered */
+	script_ack(s, 1001,
+		   SACK(2001, 5001)); /* three: as long as nothing was ever reordered */
 	assert_true(s->conn->in_recovery);
 	assert_int_equal(s->conn->ssthresh, 6000);
 	script_out(s, FLAGS_A, 1001, 1, 1000); /* the hole, once */
@@ -72,11 +58,11 @@ static void test_one_lost(void **state)
 	assert_int_equal(s->conn->sacked_bytes, 3000);
 	script_skip(s);
 	records(s);
-	ack(s, 1001, SACK(2001, 11001));
+	script_ack(s, 1001, SACK(2001, 11001));
 	script_skip(s);
 	assert_int_equal(s->host.tcp.retransmits, 1);
 	script_wait_ms(s, 20);
-	ack(s, s->conn->snd_max - s->host_iss, NULL);
+	script_ack(s, s->conn->snd_max - s->host_iss, NULL);
 	assert_false(s->conn->in_recovery);
 	assert_int_equal(s->conn->sacked_bytes, 0);
 	assert_int_equal(s->host.tcp.retransmits, 1);
@@ -88,10 +74,10 @@ static void test_two_lost(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	ack(s, 1001, SACK(4001, 7001, 2001, 3001));
+	script_ack(s, 1001, SACK(4001, 7001, 2001, 3001));
 	assert_true(s->conn->in_recovery);
 	script_out(s, FLAGS_A, 1001, 1, 1000);
-	ack(s, 1001, SACK(4001, 10001, 2001, 3001));
+	script_ack(s, 1001, SACK(4001, 10001, 2001, 3001));
 	script_out(s, FLAGS_A, 3001, 1, 1000);
 	records(s);
 	script_skip(s);
@@ -104,13 +90,14 @@ static void test_reordering(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	ack(s, 1001, SACK(2001, 3001));
+	script_ack(s, 1001, SACK(2001, 3001));
 	script_skip(s);
-	ack(s, 3001, NULL); /* the first came after all, and was sent once */
+	script_ack(s, 3001, NULL); /* the first came after all, and was sent once */
 	script_skip(s);
 	assert_true(s->conn->reordering);
 	assert_false(s->conn->in_recovery);
-	ack(s, 3001, SACK(4001, 9001)); /* five are beyond: time decides, not their number */
+	script_ack(s, 3001,
+		   SACK(4001, 9001)); /* five are beyond: time decides, not their number */
 	assert_false(s->conn->in_recovery);
 	script_skip(s);
 	script_wait_ms(s, 4);
@@ -125,10 +112,10 @@ static void test_duplicate_sack(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	ack(s, 3001, SACK(1001, 2001)); /* it came twice */
+	script_ack(s, 3001, SACK(1001, 2001)); /* it came twice */
 	assert_int_equal(s->conn->rack_multiplier, 1);
-	assert_false(s->conn->reordering); /* nothing came out of order */
-	ack(s, 4001, SACK(2001, 3001));	   /* in the same round trip: counts once */
+	assert_false(s->conn->reordering);     /* nothing came out of order */
+	script_ack(s, 4001, SACK(2001, 3001)); /* in the same round trip: counts once */
 	assert_int_equal(s->conn->rack_multiplier, 1);
 	assert_int_equal(s->conn->sacked_bytes, 0);
 	script_skip(s);
@@ -139,13 +126,13 @@ static void test_lost_retransmission(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	ack(s, 1001, SACK(2001, 6001));
+	script_ack(s, 1001, SACK(2001, 6001));
 	script_out(s, FLAGS_A, 1001, 1, 1000);
-	ack(s, 1001, SACK(2001, 11001));
+	script_ack(s, 1001, SACK(2001, 11001));
 	assert_true(script_skip(s) > 0); /* new data after it */
 	script_wait_ms(s, 20);
 	/* What was sent after the retransmission has arrived: it was lost again. */
-	ack(s, 1001, SACK(2001, s->conn->snd_nxt - s->host_iss));
+	script_ack(s, 1001, SACK(2001, s->conn->snd_nxt - s->host_iss));
 	script_out(s, FLAGS_A, 1001, 1, 1000);
 	script_skip(s);
 	assert_int_equal(s->host.tcp.retransmits, 2);
@@ -161,12 +148,12 @@ static void test_timeout(void **state)
 	script_out(s, FLAGS_A, 1001, 1, 1000);
 	assert_int_equal(s->conn->cwnd, 1000);
 	script_quiet(s);
-	ack(s, 2001, NULL);
+	script_ack(s, 2001, NULL);
 	script_out(s, FLAGS_A, 12001, 1, 1000); /* F-RTO asks by new data */
 	script_out(s, FLAGS_A, 13001, 1, 1000);
-	ack(s, 2001, SACK(12001, 13001)); /* the old was lost */
+	script_ack(s, 2001, SACK(12001, 13001)); /* the old was lost */
 	script_out(s, FLAGS_A, 2001, 1, 1000);
-	ack(s, 10001, NULL);
+	script_ack(s, 10001, NULL);
 	script_skip(s);
 	assert_int_equal(s->conn->snd_una - s->host_iss, 10001);
 }
@@ -179,7 +166,7 @@ static void test_timeout_spares_the_latest(void **state)
 	begin(s);
 	s->conn->tail_out = true; /* no probe in between */
 	s->conn->tail_end = s->conn->snd_max + 1000000;
-	ack(s, 2001, NULL);
+	script_ack(s, 2001, NULL);
 	script_out(s, FLAGS_A, 11001, 1, 2000);
 	script_wait_ms(s, 195);
 	s->conn->cwnd += 1000;
@@ -199,13 +186,13 @@ static void test_timeout_spares_the_latest(void **state)
 static void begin_tail(struct script *s)
 {
 	begin(s);
-	ack(s, 11001, NULL);
+	script_ack(s, 11001, NULL);
 	script_skip(s);
 	script_wait_ms(s, 20);
-	ack(s, 31001, NULL);
+	script_ack(s, 31001, NULL);
 	script_skip(s);
 	script_wait_ms(s, 20);
-	ack(s, 51001, NULL);
+	script_ack(s, 51001, NULL);
 	script_quiet(s);
 	s->conn->cwnd = 20000;
 	s->conn->srtt_ns = 20 * HV_TCP_MS;
@@ -224,10 +211,10 @@ static void test_tail_loss(void **state)
 
 	begin_tail(s);
 	script_wait_ms(s, 20);
-	ack(s, 53001, SACK(55001, 56001));
+	script_ack(s, 53001, SACK(55001, 56001));
 	script_wait_ms(s, 10);
 	script_out(s, FLAGS_A, 53001, 1, 2000); /* what else was lost */
-	ack(s, 56001, NULL);
+	script_ack(s, 56001, NULL);
 	assert_int_equal(hv_tcp_send_queued(s->conn), 0);
 	assert_int_equal(s->host.tcp.retransmits, 3);
 	script_quiet(s);
@@ -238,8 +225,8 @@ static void test_needless_probe(void **state)
 	struct script *s = *state;
 
 	begin_tail(s);
-	ack(s, 56001, NULL); /* it was only late */
-	ack(s, 56001, SACK(55001, 56001));
+	script_ack(s, 56001, NULL); /* it was only late */
+	script_ack(s, 56001, SACK(55001, 56001));
 	assert_int_equal(s->conn->cwnd, 20000);
 	assert_int_equal(s->conn->rack_multiplier, 0);
 	assert_false(s->conn->tail_out);
@@ -250,11 +237,11 @@ static void test_needed_probe(void **state)
 	struct script *s = *state;
 
 	begin_tail(s);
-	ack(s, 56001, NULL);
+	script_ack(s, 56001, NULL);
 	host_send(s->conn, bytes, 1000);
 	hv_tcp_flush(&s->host.tcp);
 	script_out(s, FLAGS_PA, 56001, 1, 1000);
-	ack(s, 57001, NULL); /* and no D-SACK */
+	script_ack(s, 57001, NULL); /* and no D-SACK */
 	assert_int_equal(s->conn->cwnd, 10000);
 }
 
@@ -265,13 +252,13 @@ static void test_growth(void **state)
 
 	begin(s);
 	assert_int_equal(s->conn->cwnd, 10000);
-	ack(s, 1001, SACK(2001, 3001));
+	script_ack(s, 1001, SACK(2001, 3001));
 	assert_int_equal(s->conn->cwnd, 10000);
-	ack(s, 3001, NULL);
+	script_ack(s, 3001, NULL);
 	assert_int_equal(s->conn->cwnd, 11000);
 	assert_int_equal(s->conn->reorder_segments, 2);
 	script_skip(s);
-	ack(s, 3001, SACK(4001, 5001));
+	script_ack(s, 3001, SACK(4001, 5001));
 	assert_int_equal(s->conn->cwnd, 12000);
 }
 
@@ -281,7 +268,7 @@ static void test_ack_of_a_part(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	ack(s, 2001, SACK(4001, 5001));
+	script_ack(s, 2001, SACK(4001, 5001));
 	assert_int_equal(s->conn->sacked_bytes, 1000);
 	assert_false(s->conn->reordering);
 }
@@ -292,11 +279,11 @@ static void test_sack_on_old_ack(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	ack(s, 4001, NULL);
+	script_ack(s, 4001, NULL);
 	script_skip(s);
-	ack(s, 3001, SACK(5001, 6001));
+	script_ack(s, 3001, SACK(5001, 6001));
 	assert_int_equal(s->conn->sacked_bytes, 1000);
-	ack(s, 2001, SACK(3001, 4001));
+	script_ack(s, 2001, SACK(3001, 4001));
 	assert_int_equal(s->conn->sacked_bytes, 1000);
 	assert_int_equal(s->conn->count.duplicates, 0);
 }
@@ -320,14 +307,14 @@ static void test_probe_is_put_off(void **state)
 	script_quiet(s);
 	script_wait_ms(s, 11);
 	script_out(s, FLAGS_A, 2001, 1, 1000); /* the probe */
-	ack(s, 3001, NULL);
-	ack(s, 3001, SACK(2001, 3001)); /* it was not needed */
+	script_ack(s, 3001, NULL);
+	script_ack(s, 3001, SACK(2001, 3001)); /* it was not needed */
 	host_send(s->conn, bytes, 3000);
 	hv_tcp_flush(&s->host.tcp);
 	script_out(s, FLAGS_A, 3001, 1, 3000);
 	script_wait_ms(s, 20);
 	assert_true(s->conn->tail_armed);
-	ack(s, 3001, SACK(5001, 6001));
+	script_ack(s, 3001, SACK(5001, 6001));
 	assert_false(s->conn->tail_armed);
 }
 
@@ -357,9 +344,9 @@ static void test_reneging(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	ack(s, 2001, SACK(3001, 11001));
+	script_ack(s, 2001, SACK(3001, 11001));
 	script_skip(s);
-	ack(s, 3001, NULL); /* and not 11001 */
+	script_ack(s, 3001, NULL); /* and not 11001 */
 	script_skip(s);
 	assert_true(s->conn->flight->first->sacked);
 	script_wait_ms(s, 300);
@@ -372,7 +359,7 @@ static void test_impossible_blocks(void **state)
 	struct script *s = *state;
 
 	begin(s);
-	ack(s, 1001, SACK(5001, 4001, 2001, 900000));
+	script_ack(s, 1001, SACK(5001, 4001, 2001, 900000));
 	assert_int_equal(s->conn->sacked_bytes, 0);
 	assert_int_equal(records(s), 1);
 	script_quiet(s);
@@ -388,10 +375,10 @@ static void test_fin_is_lost(void **state)
 	hv_tcp_shutdown_send(s->conn);
 	hv_tcp_flush(&s->host.tcp);
 	script_out(s, FLAGS_FPA, 1, 1, 1500);
-	ack(s, 1001, NULL);
+	script_ack(s, 1001, NULL);
 	script_wait_ms(s, 250);
 	script_out(s, FLAGS_FA, 1001, 1, 500);
-	ack(s, 1502, NULL);
+	script_ack(s, 1502, NULL);
 	assert_state(s->conn, "FIN-WAIT-2");
 	assert_null(s->conn->flight->first);
 }
@@ -403,17 +390,17 @@ static void test_probe(void **state)
 	s->syn.sack_permitted = true;
 	script_accept(s);
 	s->peer_window = 0;
-	ack(s, 1, NULL);
+	script_ack(s, 1, NULL);
 	host_send(s->conn, bytes, 3000);
 	hv_tcp_flush(&s->host.tcp);
 	script_quiet(s);
 	script_wait_ms(s, 250);
 	script_out(s, FLAGS_A, 1, 1, 1);
 	s->peer_window = 65535;
-	ack(s, 1, NULL);
+	script_ack(s, 1, NULL);
 	script_out(s, FLAGS_PA, 1, 1, 3000);
 	assert_int_equal(records(s), 1);
-	ack(s, 3001, NULL);
+	script_ack(s, 3001, NULL);
 	assert_null(s->conn->flight->first);
 }
 
@@ -425,15 +412,15 @@ static void test_no_memory_for_records(void **state)
 	begin(s);
 	for (unsigned i = 0; i < 3; i++) {
 		test_env_fail(&s->env, 1);
-		ack(s, 1001, SACK(3001 + i * 2000, 4001 + i * 2000));
+		script_ack(s, 1001, SACK(3001 + i * 2000, 4001 + i * 2000));
 		test_env_fail(&s->env, 0);
 		script_skip(s);
 	}
 	script_wait_ms(s, 300);
 	assert_true(script_skip(s) > 0);
-	ack(s, 11001, NULL);
+	script_ack(s, 11001, NULL);
 	for (unsigned i = 0; i < 30 && hv_tcp_send_queued(s->conn); i++) {
-		ack(s, s->conn->snd_max - s->host_iss, NULL);
+		script_ack(s, s->conn->snd_max - s->host_iss, NULL);
 		script_skip(s);
 	}
 	assert_int_equal(hv_tcp_send_queued(s->conn), 0);

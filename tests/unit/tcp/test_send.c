@@ -6,12 +6,6 @@
 
 static uint8_t bytes[1 << 20];
 
-static void send_now(struct script *s, uint32_t size)
-{
-	assert_int_equal(host_send(s->conn, bytes, size), size);
-	hv_tcp_flush(&s->host.tcp);
-}
-
 static void test_payload(void **state)
 {
 	struct script *s = *state;
@@ -36,7 +30,7 @@ static void test_initial_window(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 50000);
+	script_send(s, bytes, 50000);
 	script_out(s, FLAGS_A, 1, 1, 10000); /* RFC 6928: ten segments, in one packet */
 	script_quiet(s);
 	script_in(s, FLAGS_A, 1, 10001, NULL, 0);
@@ -57,7 +51,7 @@ static void test_packet_size(void **state)
 	script_accept(s);
 	script_in(s, FLAGS_A, 1, 1, NULL, 0);
 	s->conn->cwnd = 1000000;
-	send_now(s, 100000);
+	script_send(s, bytes, 100000);
 	script_out(s, FLAGS_A, 1, 1, 65000);
 	script_out(s, FLAGS_PA, 65001, 1, 35000);
 	script_quiet(s);
@@ -69,7 +63,7 @@ static void test_peer_window(void **state)
 
 	s->peer_window = 3000;
 	script_accept(s);
-	send_now(s, 10000);
+	script_send(s, bytes, 10000);
 	script_out(s, FLAGS_A, 1, 1, 3000);
 	script_in(s, FLAGS_A, 1, 1001, NULL, 0);
 	script_out(s, FLAGS_A, 3001, 1, 1000);
@@ -87,15 +81,15 @@ static void test_nagle(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 100);
+	script_send(s, bytes, 100);
 	script_out(s, FLAGS_PA, 1, 1, 100);
-	send_now(s, 100);
+	script_send(s, bytes, 100);
 	script_quiet(s);
-	send_now(s, 300);
+	script_send(s, bytes, 300);
 	script_quiet(s);
 	script_in(s, FLAGS_A, 1, 101, NULL, 0);
 	script_out(s, FLAGS_PA, 101, 1, 400);
-	send_now(s, 1000); /* a full segment does not wait */
+	script_send(s, bytes, 1000); /* a full segment does not wait */
 	script_out(s, FLAGS_PA, 501, 1, 1000);
 	script_in(s, FLAGS_A, 1, 1501, NULL, 0);
 }
@@ -105,14 +99,14 @@ static void test_no_delay(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 100);
+	script_send(s, bytes, 100);
 	script_out(s, FLAGS_PA, 1, 1, 100);
-	send_now(s, 50);
+	script_send(s, bytes, 50);
 	script_quiet(s);
 	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_NODELAY, 1), 0);
 	hv_tcp_flush(&s->host.tcp);
 	script_out(s, FLAGS_PA, 101, 1, 50);
-	send_now(s, 60);
+	script_send(s, bytes, 60);
 	script_out(s, FLAGS_PA, 151, 1, 60);
 }
 
@@ -122,7 +116,7 @@ static void test_cork(void **state)
 
 	script_accept(s);
 	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_CORK, 1), 0);
-	send_now(s, 1500);
+	script_send(s, bytes, 1500);
 	script_out(s, FLAGS_A, 1, 1, 1000);
 	script_in(s, FLAGS_A, 1, 1001, NULL, 0);
 	script_quiet(s);
@@ -132,7 +126,7 @@ static void test_cork(void **state)
 	script_in(s, FLAGS_A, 1, 1501, NULL, 0);
 	/* It waits 200 ms at most. */
 	assert_int_equal(hv_tcp_set_option(s->conn, IPPROTO_TCP, TCP_CORK, 1), 0);
-	send_now(s, 10);
+	script_send(s, bytes, 10);
 	script_quiet(s);
 	script_wait_ms(s, 190);
 	script_quiet(s);
@@ -163,11 +157,11 @@ static void test_zero_window_probes(void **state)
 	uint64_t wait_ms = 200;
 
 	script_accept(s);
-	send_now(s, 500);
+	script_send(s, bytes, 500);
 	script_out(s, FLAGS_PA, 1, 1, 500);
 	s->peer_window = 0;
 	script_in(s, FLAGS_A, 1, 501, NULL, 0);
-	send_now(s, 2000);
+	script_send(s, bytes, 2000);
 	script_quiet(s);
 	/* For ever while they are answered, further and further apart: RFC 9293 section 3.8.6.1. */
 	for (unsigned i = 0; i < 30; i++) {
@@ -193,11 +187,11 @@ static void test_probe_is_taken(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 500);
+	script_send(s, bytes, 500);
 	script_out(s, FLAGS_PA, 1, 1, 500);
 	s->peer_window = 0;
 	script_in(s, FLAGS_A, 1, 501, NULL, 0);
-	send_now(s, 2000);
+	script_send(s, bytes, 2000);
 	script_wait_ms(s, 250);
 	script_out(s, FLAGS_A, 501, 1, 1);
 	s->peer_window = 65535;
@@ -212,10 +206,10 @@ static void test_unanswered_probes(void **state)
 	struct script *s = *state;
 
 	script_accept(s);
-	send_now(s, 500);
+	script_send(s, bytes, 500);
 	s->peer_window = 0;
 	script_in(s, FLAGS_A, 1, 501, NULL, 0);
-	send_now(s, 2000);
+	script_send(s, bytes, 2000);
 	script_wait_ms(s, 2000000);
 	assert_int_equal(hv_tcp_take_error(s->conn), ETIMEDOUT);
 	assert_state(s->conn, "CLOSED");
@@ -229,7 +223,7 @@ static void test_busy_link(void **state)
 
 	script_accept(s);
 	s->host.ip.busy = true;
-	send_now(s, 3000);
+	script_send(s, bytes, 3000);
 	script_quiet(s);
 	assert_int_equal(s->conn->snd_max, s->host_iss + 1); /* not counted as sent */
 	s->host.ip.busy = false;
@@ -241,7 +235,7 @@ static void test_busy_link(void **state)
 	/* A link that becomes busy and drops. */
 	script_in(s, FLAGS_A, 1, 3001, NULL, 0);
 	s->host.ip.status = -EAGAIN;
-	send_now(s, 1000);
+	script_send(s, bytes, 1000);
 	script_quiet(s);
 	s->host.ip.status = 0;
 	hv_tcp_writable(&s->host.tcp);
@@ -275,7 +269,7 @@ static void test_no_memory_to_send(void **state)
 
 	script_accept(s);
 	s->host.ip.status = -ENOMEM;
-	send_now(s, 1000);
+	script_send(s, bytes, 1000);
 	script_quiet(s);
 	s->host.ip.status = 0;
 	script_wait_ms(s, 250);
@@ -290,7 +284,7 @@ static void test_smaller_path(void **state)
 	script_accept(s);
 	assert_int_equal(s->conn->mss, 1460);
 	s->host.ip.mtu = 700; /* the path cache knows, and ip/ refuses */
-	send_now(s, 1460);
+	script_send(s, bytes, 1460);
 	script_out(s, FLAGS_PA, 1, 1, 1460);
 	assert_int_equal(s->conn->mss, 660);
 }
@@ -335,7 +329,7 @@ static void test_queue_before_established(void **state)
 	script_out(s, FLAGS_S, 0, 0, 0);
 	script_in(s, FLAGS_S, 0, 0, NULL, 0);
 	script_out(s, FLAGS_SA, 0, 1, 0);
-	send_now(s, 10);
+	script_send(s, bytes, 10);
 	script_quiet(s);
 	script_in(s, FLAGS_A, 1, 1, NULL, 0);
 	script_out(s, FLAGS_PA, 1, 1, 10);
@@ -349,7 +343,7 @@ static void test_idle_holds_nothing(void **state)
 
 	script_accept(s);
 	idle_bytes = s->host.core.memory_bytes;
-	send_now(s, 900);
+	script_send(s, bytes, 900);
 	script_out(s, FLAGS_PA, 1, 1, 900);
 	script_in(s, FLAGS_PA, 1, 901, NULL, 800);
 	assert_int_equal(host_read(s->conn, data, sizeof(data)), 800);
@@ -370,19 +364,19 @@ static void test_push(void **state)
 
 	script_accept(s);
 	s->conn->no_delay = true;
-	send_now(s, 10500);
+	script_send(s, bytes, 10500);
 	script_out(s, FLAGS_A, 1, 1, 10000);
 	assert_true(s->got_pushed); /* several segments */
 	s->conn->cwnd = 1000;
 	script_in(s, FLAGS_A, 1, 10001, NULL, 0);
 	s->conn->cwnd = 1000;
-	send_now(s, 1000);
+	script_send(s, bytes, 1000);
 	script_skip(s);
 	script_in(s, FLAGS_A, 1, 10501, NULL, 0);
 	script_skip(s);
 	script_in(s, FLAGS_A, 1, 11501, NULL, 0);
 	s->conn->cwnd = 1000;
-	send_now(s, 1500);
+	script_send(s, bytes, 1500);
 	script_out(s, FLAGS_A, 11501, 1, 1000);
 	assert_false(s->got_pushed); /* more is behind it */
 	script_in(s, FLAGS_A, 1, 12501, NULL, 0);
@@ -414,20 +408,20 @@ static void test_packet_segments(void **state)
 	s->host.tcp.config.packet_segments = 2;
 	script_accept(s);
 	s->conn->srtt_ns = s->conn->min_rtt_ns = 10 * HV_TCP_MS;
-	send_now(s, 10000);
+	script_send(s, bytes, 10000);
 	for (uint32_t i = 0; i < 5; i++)
 		script_out(s, FLAGS_A, 1 + i * 2000, 1, 2000);
 	script_quiet(s);
 	script_in(s, FLAGS_A, 1, 10001, NULL, 0);
 	s->conn->cwnd = 2000;
-	send_now(s, 2000);
+	script_send(s, bytes, 2000);
 	script_out(s, FLAGS_A, 10001, 1, 1000);
 	script_out(s, FLAGS_A, 11001, 1, 1000);
 	script_in(s, FLAGS_A, 1, 12001, NULL, 0);
 	/* A short path: as large as half of the window. */
 	s->conn->cwnd = 100000;
 	s->conn->srtt_ns = s->conn->min_rtt_ns = HV_TCP_MS / 10;
-	send_now(s, 50000);
+	script_send(s, bytes, 50000);
 	script_out(s, FLAGS_A, 12001, 1, 50000);
 }
 

@@ -6,21 +6,6 @@
 
 static uint8_t bytes[100000];
 
-/* An ACK with up to three SACK blocks: pairs of relative sequence numbers, ended by 0. */
-static void ack(struct script *s, uint32_t ack, const uint32_t *pairs)
-{
-	s->extra = (struct hv_tcp_options){0};
-	while (pairs && pairs[0]) {
-		s->extra.sack[s->extra.sack_count][0] = s->host_iss + pairs[0];
-		s->extra.sack[s->extra.sack_count][1] = s->host_iss + pairs[1];
-		s->extra.sack_count++;
-		pairs += 2;
-	}
-	script_in(s, FLAGS_A, 1, ack, NULL, 0);
-	s->extra = (struct hv_tcp_options){0};
-}
-#define SACK(...) ((const uint32_t[]){__VA_ARGS__, 0})
-
 /* Ten segments of 1000 under way, after a round trip of 20 ms. Returns their timestamp. */
 static uint32_t begin(struct script *s, bool timestamps, bool sack)
 {
@@ -32,7 +17,7 @@ static uint32_t begin(struct script *s, bool timestamps, bool sack)
 	hv_tcp_flush(&s->host.tcp);
 	script_out(s, FLAGS_PA, 1, 1, 1000);
 	script_wait_ms(s, 20);
-	ack(s, 1001, NULL);
+	script_ack(s, 1001, NULL);
 	s->conn->srtt_ns = 20 * HV_TCP_MS; /* the handshake took no time */
 	s->conn->cwnd = 10000;
 	assert_int_equal(host_send(s->conn, bytes, 40000), 40000);
@@ -76,7 +61,7 @@ static void test_duplicate_measures(void **state)
 	assert_int_equal(s->conn->backoff, 1);
 	script_wait_ms(s, 20);
 	s->ts_echo = first;
-	ack(s, 12001, SACK(1001, 2001));
+	script_ack(s, 12001, SACK(1001, 2001));
 	assert_int_equal(s->conn->backoff, 0);
 	assert_in_range(s->conn->srtt_ns, 20 * HV_TCP_MS, 40 * HV_TCP_MS);
 	script_skip(s);
@@ -89,14 +74,14 @@ static void test_eifel_timeout(void **state)
 
 	time_out(s);
 	s->ts_echo = first; /* the answer is to what was sent first */
-	ack(s, 2001, NULL);
+	script_ack(s, 2001, NULL);
 	assert_taken_back(s);
 	assert_int_equal(s->conn->backoff, 0);
 	assert_true(s->conn->rto_ns >= 500 * HV_TCP_MS); /* it took 260 ms: be patient */
 	script_quiet(s);				 /* nine are under way, and one more */
 	assert_int_equal(s->host.tcp.retransmits, 1);
 	s->ts_echo = first;
-	ack(s, 11001, NULL);
+	script_ack(s, 11001, NULL);
 	script_skip(s);
 	assert_int_equal(s->host.tcp.retransmits, 1);
 }
@@ -109,7 +94,7 @@ static void test_eifel_timeout_without_sack(void **state)
 	script_wait_ms(s, 300);
 	script_out(s, FLAGS_A, 1001, 1, 1000);
 	s->ts_echo = first;
-	ack(s, 2001, NULL);
+	script_ack(s, 2001, NULL);
 	assert_taken_back(s);
 	assert_int_equal(s->conn->snd_nxt, s->conn->snd_max);
 	script_out(s, FLAGS_A, 11001, 1, 1000);
@@ -122,7 +107,7 @@ static void test_eifel_real_timeout(void **state)
 
 	begin(s, true, true);
 	time_out(s);
-	ack(s, 2001, NULL); /* it echoes the retransmission */
+	script_ack(s, 2001, NULL); /* it echoes the retransmission */
 	assert_true(s->conn->loss_recovery);
 	script_out(s, FLAGS_A, 2001, 1, 2000);
 	assert_int_equal(s->conn->cwnd, 2000);
@@ -136,12 +121,12 @@ static void test_eifel_fast_retransmit(void **state)
 
 	script_wait_ms(s, 20);
 	s->ts_echo = first;
-	ack(s, 1001, SACK(2001, 6001));
+	script_ack(s, 1001, SACK(2001, 6001));
 	assert_true(s->conn->in_recovery);
 	script_out(s, FLAGS_A, 1001, 1, 1000);
 	script_skip(s);
 	s->ts_echo = first;
-	ack(s, 6001, NULL); /* there it is, late */
+	script_ack(s, 6001, NULL); /* there it is, late */
 	assert_taken_back(s);
 	assert_true(s->conn->reordering);
 }
@@ -154,16 +139,16 @@ static void test_dsack_fast_retransmit(void **state)
 
 	begin(s, false, true);
 	script_wait_ms(s, 20);
-	ack(s, 1001, SACK(2001, 6001));
+	script_ack(s, 1001, SACK(2001, 6001));
 	script_out(s, FLAGS_A, 1001, 1, 1000);
 	script_skip(s);
-	ack(s, 11001, NULL);
+	script_ack(s, 11001, NULL);
 	script_skip(s);
 	assert_true(s->conn->cwnd < 10000);
-	ack(s, s->conn->snd_max - s->host_iss, NULL); /* the end of recovery */
+	script_ack(s, s->conn->snd_max - s->host_iss, NULL); /* the end of recovery */
 	script_skip(s);
 	assert_false(s->conn->in_recovery);
-	ack(s, s->conn->snd_una - s->host_iss, SACK(1001, 2001)); /* the second copy */
+	script_ack(s, s->conn->snd_una - s->host_iss, SACK(1001, 2001)); /* the second copy */
 	assert_true(s->conn->cwnd >= 10000);
 	assert_int_equal(s->conn->ssthresh, HV_TCP_CWND_MAX);
 }
@@ -175,16 +160,16 @@ static void test_dsack_of_one(void **state)
 
 	begin(s, false, true);
 	script_wait_ms(s, 20);
-	ack(s, 1001, SACK(4001, 8001, 2001, 3001));
+	script_ack(s, 1001, SACK(4001, 8001, 2001, 3001));
 	script_skip(s);
-	ack(s, 1001, SACK(4001, 10001, 2001, 3001));
+	script_ack(s, 1001, SACK(4001, 10001, 2001, 3001));
 	script_skip(s);
 	assert_int_equal(s->host.tcp.retransmits, 2);
-	ack(s, s->conn->snd_max - s->host_iss, NULL);
+	script_ack(s, s->conn->snd_max - s->host_iss, NULL);
 	script_skip(s);
-	ack(s, s->conn->snd_una - s->host_iss, SACK(3001, 4001));
+	script_ack(s, s->conn->snd_una - s->host_iss, SACK(3001, 4001));
 	assert_true(s->conn->ssthresh < HV_TCP_CWND_MAX);
-	ack(s, s->conn->snd_una - s->host_iss, SACK(1001, 2001));
+	script_ack(s, s->conn->snd_una - s->host_iss, SACK(1001, 2001));
 	assert_int_equal(s->conn->ssthresh, HV_TCP_CWND_MAX);
 }
 
@@ -197,11 +182,11 @@ static void test_forward_spurious(void **state)
 	begin(s, false, false);
 	script_wait_ms(s, 300);
 	script_out(s, FLAGS_A, 1001, 1, 1000);
-	ack(s, 2001, NULL);
+	script_ack(s, 2001, NULL);
 	script_out(s, FLAGS_A, 11001, 1, 1000); /* new data, not the second segment */
 	script_out(s, FLAGS_A, 12001, 1, 1000);
 	script_quiet(s);
-	ack(s, 3001, NULL); /* nobody sent that again */
+	script_ack(s, 3001, NULL); /* nobody sent that again */
 	assert_taken_back(s);
 	assert_int_equal(s->host.tcp.retransmits, 1);
 	assert_int_equal(s->conn->snd_nxt, s->conn->snd_max);
@@ -214,10 +199,10 @@ static void test_forward_real(void **state)
 	begin(s, false, false);
 	script_wait_ms(s, 300);
 	script_out(s, FLAGS_A, 1001, 1, 1000);
-	ack(s, 2001, NULL);
+	script_ack(s, 2001, NULL);
 	script_out(s, FLAGS_A, 11001, 1, 1000);
 	script_out(s, FLAGS_A, 12001, 1, 1000);
-	ack(s, 2001, NULL); /* the second is missing */
+	script_ack(s, 2001, NULL); /* the second is missing */
 	assert_true(s->conn->loss_recovery);
 	assert_in_range(s->conn->cwnd, 1000, 3000);
 	script_out(s, FLAGS_A, 2001, 1, 2000);
@@ -231,8 +216,8 @@ static void test_forward_duplicate_first(void **state)
 	begin(s, false, false);
 	script_wait_ms(s, 300);
 	script_out(s, FLAGS_A, 1001, 1, 1000);
-	ack(s, 1001, NULL);
-	ack(s, 2001, NULL);
+	script_ack(s, 1001, NULL);
+	script_ack(s, 2001, NULL);
 	script_out(s, FLAGS_A, 2001, 1, 2000);
 	assert_true(s->conn->loss_recovery);
 }
@@ -245,7 +230,7 @@ static void test_forward_all(void **state)
 	begin(s, false, false);
 	script_wait_ms(s, 300);
 	script_out(s, FLAGS_A, 1001, 1, 1000);
-	ack(s, 11001, NULL);
+	script_ack(s, 11001, NULL);
 	assert_true(s->conn->ssthresh < 10000);
 	assert_false(s->conn->loss_recovery);
 	assert_int_equal(s->host.tcp.retransmits, 1);
@@ -261,7 +246,7 @@ static void test_forward_nothing_new(void **state)
 	script_wait_ms(s, 300);
 	script_out(s, FLAGS_A, 1001, 1, 1000);
 	s->peer_window = 9000; /* the right edge stays */
-	ack(s, 2001, NULL);
+	script_ack(s, 2001, NULL);
 	script_out(s, FLAGS_A, 2001, 1, 2000);
 	assert_true(s->conn->loss_recovery);
 }
@@ -272,10 +257,10 @@ static void test_forward_sack(void **state)
 
 	begin(s, false, true);
 	time_out(s);
-	ack(s, 2001, NULL);
+	script_ack(s, 2001, NULL);
 	script_out(s, FLAGS_A, 12001, 1, 1000);
 	script_out(s, FLAGS_A, 13001, 1, 1000);
-	ack(s, 3001, NULL);
+	script_ack(s, 3001, NULL);
 	assert_taken_back(s);
 	script_skip(s);
 	assert_int_equal(s->host.tcp.retransmits, 1);
@@ -290,10 +275,10 @@ static void test_forward_twice(void **state)
 	script_wait_ms(s, 900);
 	script_out(s, FLAGS_A, 1001, 1, 1000);
 	script_out(s, FLAGS_A, 1001, 1, 1000);
-	ack(s, 2001, NULL);
+	script_ack(s, 2001, NULL);
 	script_out(s, FLAGS_A, 11001, 1, 1000);
 	script_out(s, FLAGS_A, 12001, 1, 1000);
-	ack(s, 11001, NULL);
+	script_ack(s, 11001, NULL);
 	assert_taken_back(s);
 	script_skip(s);
 	assert_int_equal(s->host.tcp.retransmits, 2);
@@ -312,7 +297,7 @@ static void test_no_memory(void **state)
 	test_env_fail(&s->env, 0);
 	script_skip(s);
 	assert_true(s->conn->loss_recovery);
-	ack(s, 2001, NULL);
+	script_ack(s, 2001, NULL);
 	assert_true(script_skip(s) > 0);
 }
 
