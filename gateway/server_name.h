@@ -1,0 +1,86 @@
+/*
+ * The server name that a client says at the beginning of what it sends: the server_name of a TLS ClientHello, the
+ * Host of each HTTP/1 request, the same ClientHello inside of QUIC Initial packets. No socket, no flow, no
+ * policy: bytes in, names out.
+ *
+ * A reader of a stream is fed what the client sends, in order, in any pieces. It tells where a name has to be judged, and how many of
+ * the last bytes may not go on to the server before:
+ *
+ *	feed -> MORE           nothing to judge; all but the last `held` bytes may go on
+ *	     -> NAME           `name` is to be judged; when it is good, feed what is left, and `held` is 0 again
+ *	     -> MISSING...     it is TLS or HTTP, and no name can be had: to be judged by who asks
+ *	     -> WAIT           the server has to answer before more can be understood: do not feed, but hv_server_name_answered()
+ *	     -> DONE           nothing more will be looked at: it, and all that follows, may go on
+ */
+#ifndef HV_GATEWAY_SERVER_NAME_H
+#define HV_GATEWAY_SERVER_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HV_SERVER_NAME_SIZE 256
+
+enum hv_server_name_event {
+	HV_SERVER_NAME_MORE,
+	HV_SERVER_NAME_NAME,
+	HV_SERVER_NAME_WAIT,
+	HV_SERVER_NAME_DONE,
+	/* From here on: no name. */
+	HV_SERVER_NAME_MISSING,	   /* TLS without server_name, HTTP without Host */
+	HV_SERVER_NAME_HIDDEN,	   /* an encrypted ClientHello (ECH); `name` is the outer one */
+	HV_SERVER_NAME_UNREADABLE, /* malformed, over-long, contradictory, or HTTP/2 without TLS */
+};
+
+enum hv_server_name_kind {
+	HV_SERVER_NAME_UNKNOWN, /* not known yet, or neither */
+	HV_SERVER_NAME_TLS,
+	HV_SERVER_NAME_HTTP,
+	HV_SERVER_NAME_QUIC,
+};
+
+struct hv_server_name_reader;
+
+/* Of a stream. NULL without memory. At most 70 KiB are held, in all. */
+struct hv_server_name_reader *hv_server_name_new(void);
+void hv_server_name_free(struct hv_server_name_reader *reader); /* NULL is allowed */
+
+/*
+ * The client's next bytes. *used: how many of them were understood; less than size with every event but MORE
+ * and DONE. After MISSING, HIDDEN and UNREADABLE, feeding again goes on as if the name were good (for TLS and UNREADABLE: DONE).
+ */
+enum hv_server_name_event hv_server_name_feed(struct hv_server_name_reader *reader,
+					      const uint8_t *data, size_t size, size_t *used);
+/* How many of the bytes that were fed, the last ones, may not go on yet. */
+size_t hv_server_name_held(const struct hv_server_name_reader *reader);
+/* Lower case, without port and final dot; an IPv6 address without brackets. After NAME and HIDDEN. */
+const char *hv_server_name(const struct hv_server_name_reader *reader);
+enum hv_server_name_kind hv_server_name_kind_of(const struct hv_server_name_reader *reader);
+/* What was wrong, for a person: "the ClientHello is longer than 65536 bytes". After MISSING and what follows it. */
+const char *hv_server_name_fault(const struct hv_server_name_reader *reader);
+
+/*
+ * After WAIT: the server's next bytes, which go on to the client whatever is returned. True: it has answered; feed again. (An HTTP request
+ * with Upgrade: by 101 the connection stops to be HTTP, else it stays so.)
+ */
+bool hv_server_name_answered(struct hv_server_name_reader *reader, const uint8_t *data,
+			     size_t size);
+
+/* --- QUIC --------------------------------------------------------------------------------- */
+
+struct hv_quic_name_reader;
+
+/* Of one connection attempt. NULL without memory. */
+struct hv_quic_name_reader *hv_quic_name_new(void);
+void hv_quic_name_free(struct hv_quic_name_reader *reader); /* NULL is allowed */
+
+/*
+ * A datagram of the client, whole. MORE: the ClientHello goes on in another one; hold this one back. NAME, MISSING, HIDDEN, UNREADABLE: as
+ * above. DONE: no QUIC (no long header of a version that is known: RFC 9000, RFC 9369).
+ */
+enum hv_server_name_event hv_quic_name_feed(struct hv_quic_name_reader *reader,
+					    const uint8_t *datagram, size_t size);
+const char *hv_quic_name(const struct hv_quic_name_reader *reader);
+const char *hv_quic_name_fault(const struct hv_quic_name_reader *reader);
+
+#endif
