@@ -35,7 +35,7 @@ static bool set_target(const char *target, struct hv_guest_attach_options *optio
 	return *target != '\0';
 }
 
-static int attach(char *target, const struct hv_settings *settings, struct hv_log *log)
+static int attach(char *target, struct hv_settings *settings, struct hv_log *log)
 {
 	char *command[] = {target, NULL};
 	struct hv_guest_attach_options options;

@@ -6,8 +6,6 @@
 
 #include "cli/command.h"
 #include "cli/show.h"
-#include "gateway/guest.h"
-#include "gateway/log.h"
 
 struct settings {
 	bool json, help;
@@ -60,15 +58,6 @@ static void print_row(void *user, json_t *row)
 	       hv_row_number(row, "host_port"));
 }
 
-static int fail(const char *text)
-{
-	struct hv_log log;
-
-	hv_log_init(&log, STDERR_FILENO, HV_LOG_WARNING);
-	hv_log_line(&log, HV_LOG_ERROR, "%s", text);
-	return HV_EXIT_FAILED;
-}
-
 /* Each SPEC is a request of its own: those before one that fails stand. */
 static int ask(const char *what, char **words, int count, const struct settings *settings)
 {
@@ -88,27 +77,7 @@ static int ask(const char *what, char **words, int count, const struct settings 
 		failed = hv_client_ask(&network, request, print_row, &answer, NULL, error);
 		json_decref(request);
 	}
-	return failed < 0 ? fail(error) : 0;
-}
-
-/* Options may stand anywhere; the other words are moved to the front. False with a line in error. */
-static bool parse(int argc, char **argv, struct settings *settings, int *words,
-		  char error[HV_OPTION_ERROR])
-{
-	int at = 0;
-
-	*words = 0;
-	while (at < argc) {
-		int next = hv_options_parse(options, OPTIONS, 1, argc - at, argv + at, settings,
-					    error);
-
-		if (next < 0)
-			return false;
-		at += next;
-		if (at < argc)
-			argv[(*words)++] = argv[at];
-	}
-	return true;
+	return failed < 0 ? hv_show_fail(error) : 0;
 }
 
 static int publish(const char *what, const char *usage, int argc, char **argv)
@@ -117,16 +86,17 @@ static int publish(const char *what, const char *usage, int argc, char **argv)
 	char error[HV_OPTION_ERROR];
 	int words;
 
-	if (!parse(argc, argv, &settings, &words, error))
-		return fail(error);
+	if (!hv_options_words(options, OPTIONS, 1, argc, argv, &settings, &words, error))
+		return hv_show_fail(error);
 	if (settings.help) {
 		puts(usage);
 		hv_options_help(options, OPTIONS, 1, stdout);
 		return 0;
 	}
 	if (words < 2)
-		return fail(words == 0 ? "which network? 'haven ls' lists them"
-				       : "which port? as -p of 'haven run' has it: 8080:80");
+		return hv_show_fail(
+			words == 0 ? "which network? 'haven ls' lists them"
+				   : "which port? as -p of 'haven run' has it: 8080:80");
 	return ask(what, argv, words, &settings);
 }
 

@@ -20,7 +20,7 @@ static int help(void)
 	return 0;
 }
 
-static int run(char **argv, const struct hv_settings *settings, struct hv_log *log)
+static int run(char **argv, struct hv_settings *settings, struct hv_log *log)
 {
 	struct hv_guest_options options;
 	struct hv_gateway_config config;

@@ -14,6 +14,10 @@ int hv_command_flows(int argc, char **argv);
 int hv_command_why(int argc, char **argv);
 int hv_command_publish(int argc, char **argv);
 int hv_command_unpublish(int argc, char **argv);
+int hv_command_policy(int argc, char **argv);
+int hv_command_allow(int argc, char **argv);
+int hv_command_deny(int argc, char **argv);
+int hv_command_refused(int argc, char **argv);
 int hv_command_service(int argc, char **argv);
 
 #endif

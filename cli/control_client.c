@@ -214,6 +214,7 @@ static int send_request(int fd, json_t *request, char error[HV_CLIENT_ERROR])
 /* The reader of an answer. */
 struct reader {
 	int fd;
+	int patience_ms; /* -1: any */
 	const char *name;
 	char *buffer;
 	size_t size, begin, end; /* what was read and not yet used: begin..end */
@@ -239,7 +240,7 @@ static int fill(struct reader *reader, char error[HV_CLIENT_ERROR])
 		reader->buffer = grown;
 		reader->size = wanted;
 	}
-	if (poll(&wait, 1, PATIENCE_MS) == 0)
+	if (poll(&wait, 1, reader->patience_ms) == 0)
 		return fail(error, -ETIMEDOUT, "'%s' does not answer; is it stopped?",
 			    reader->name);
 	size = recv(reader->fd, reader->buffer + reader->end, reader->size - reader->end, 0);
@@ -314,16 +315,23 @@ int hv_client_ask(const struct hv_client_network *network, json_t *request,
 		  char error[HV_CLIENT_ERROR])
 {
 	struct reader reader = {.name = network->name};
-	int failed;
+	size_t count = json_is_array(request) ? json_array_size(request) : 1;
+	int failed = 0;
 
 	if (note)
 		note[0] = '\0';
 	reader.fd = connect_to(network, error);
 	if (reader.fd < 0)
 		return reader.fd;
-	failed = send_request(reader.fd, request, error);
-	if (failed == 0)
-		failed = read_answer(&reader, row, user, note, error);
+	for (size_t i = 0; i < count && failed == 0; i++) {
+		json_t *one = json_is_array(request) ? json_array_get(request, i) : request;
+
+		reader.patience_ms =
+			json_is_true(json_object_get(one, "follow")) ? -1 : PATIENCE_MS;
+		failed = send_request(reader.fd, one, error);
+		if (failed == 0)
+			failed = read_answer(&reader, row, user, note, error);
+	}
 	free(reader.buffer);
 	close(reader.fd);
 	return failed;

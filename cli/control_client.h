@@ -31,7 +31,8 @@ int hv_client_find(const char *name, struct hv_client_network *network,
 		   char error[HV_CLIENT_ERROR]);
 
 /*
- * Ask, and hand each row of the answer, but its end, to `row`, which keeps it by json_incref. `note`, of HV_CLIENT_ERROR bytes
+ * Ask one request, or an array of them one after the other, on one connection, until one fails. With "follow" in it, the answer may
+ * take for ever. Hand each row of the answer, but its end, to `row`, which keeps it by json_incref. `note`, of HV_CLIENT_ERROR bytes
  * or NULL: what the answer says that it lacks, or "". Returns 0, or a negative errno with a line in error:
  * -ECONNREFUSED, it has ended; -ETIMEDOUT, it does not answer, as when it is stopped; -EREMOTEIO, the
  * gateway says no, in `error`.

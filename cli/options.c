@@ -219,6 +219,25 @@ static void help_line(const struct hv_option *option, FILE *out)
 	}
 }
 
+bool hv_options_words(const struct hv_option *table, size_t count, unsigned command, int argc,
+		      char **argv, void *settings, int *words, char error[HV_OPTION_ERROR])
+{
+	int at = 0;
+
+	*words = 0;
+	while (at < argc) {
+		int next = hv_options_parse(table, count, command, argc - at, argv + at,
+					    settings, error);
+
+		if (next < 0)
+			return false;
+		at += next;
+		if (at < argc)
+			argv[(*words)++] = argv[at];
+	}
+	return true;
+}
+
 void hv_options_help(const struct hv_option *table, size_t count, unsigned command, FILE *out)
 {
 	for (size_t i = 0; i < count; i++) {

@@ -31,6 +31,13 @@ struct hv_option {
 int hv_options_parse(const struct hv_option *table, size_t count, unsigned command, int argc,
 		     char **argv, void *settings, char error[HV_OPTION_ERROR]);
 
+/*
+ * The same where options may stand anywhere among the other words: those are moved to the front of argv, *words of them. False
+ * with a line in error.
+ */
+bool hv_options_words(const struct hv_option *table, size_t count, unsigned command, int argc,
+		      char **argv, void *settings, int *words, char error[HV_OPTION_ERROR]);
+
 /* The lines of --help for one sub-command. */
 void hv_options_help(const struct hv_option *table, size_t count, unsigned command, FILE *out);
 

@@ -9,8 +9,8 @@
 
 #define BOTH (HV_COMMAND_RUN | HV_COMMAND_ATTACH)
 
-static bool wrong(char error[HV_OPTION_ERROR], const char *option, const char *value,
-		  const char *what)
+bool hv_settings_wrong(char error[HV_OPTION_ERROR], const char *option, const char *value,
+		       const char *what)
 {
 	snprintf(error, HV_OPTION_ERROR, "--%s '%.200s': %s", option, value, what);
 	return false;
@@ -34,7 +34,7 @@ static bool apply_publish(void *user, const char *value, char error[HV_OPTION_ER
 	}
 	publications = realloc(settings->publications, (count + 1) * sizeof(*publications));
 	if (!publications)
-		return wrong(error, "publish", value, "out of memory");
+		return hv_settings_wrong(error, "publish", value, "out of memory");
 	settings->publications = publications;
 	if (!hv_publication_parse(value, &publications[count], error, HV_OPTION_ERROR))
 		return false;
@@ -62,17 +62,17 @@ static bool apply_address(void *user, const char *value, char error[HV_OPTION_ER
 	char *end;
 
 	if (size >= sizeof(text))
-		return wrong(error, "address", value, "not an address");
+		return hv_settings_wrong(error, "address", value, "not an address");
 	memcpy(text, value, size);
 	text[size] = '\0';
 	if (!parse_unicast(text, address))
-		return wrong(error, "address", value, "not a unicast address");
+		return hv_settings_wrong(error, "address", value, "not a unicast address");
 	family = family_of(settings, address);
 	if (slash) {
 		prefix = strtol(slash + 1, &end, 10);
 		if (*end || end == slash + 1 || prefix < 1 ||
 		    prefix > (family == &settings->v4 ? 30 : 126))
-			return wrong(
+			return hv_settings_wrong(
 				error, "address", value,
 				"the prefix is no number of bits that leaves room for a gateway");
 		family->prefix = (uint8_t)prefix;
@@ -88,7 +88,7 @@ static bool apply_gateway(void *user, const char *value, char error[HV_OPTION_ER
 	struct hv_settings_family *family;
 
 	if (!parse_unicast(value, address))
-		return wrong(error, "gateway", value, "not a unicast address");
+		return hv_settings_wrong(error, "gateway", value, "not a unicast address");
 	family = family_of(user, address);
 	memcpy(family->gateway, address, 16);
 	family->has_gateway = true;
@@ -106,10 +106,12 @@ static bool apply_dns(void *user, const char *value, char error[HV_OPTION_ERROR]
 		return true;
 	}
 	if (!parse_unicast(value, address))
-		return wrong(error, "dns", value, "neither 'none' nor a unicast address");
+		return hv_settings_wrong(error, "dns", value,
+					 "neither 'none' nor a unicast address");
 	family = family_of(settings, address);
 	if (family->dns_count == HV_GUEST_DNS_MAX)
-		return wrong(error, "dns", value, "at most three servers of a family");
+		return hv_settings_wrong(error, "dns", value,
+					 "at most three servers of a family");
 	memcpy(family->dns[family->dns_count++], address, 16);
 	return true;
 }
@@ -120,7 +122,8 @@ static bool apply_host_loopback(void *user, const char *value, char error[HV_OPT
 	struct hv_settings_family *family;
 
 	if (!parse_unicast(value, address))
-		return wrong(error, "host-loopback", value, "not a unicast address");
+		return hv_settings_wrong(error, "host-loopback", value,
+					 "not a unicast address");
 	family = family_of(user, address);
 	memcpy(family->host_loopback, address, 16);
 	family->has_host_loopback = true;
@@ -134,7 +137,7 @@ static bool apply_mtu(void *user, const char *value, char error[HV_OPTION_ERROR]
 	long mtu = strtol(value, &end, 10);
 
 	if (*end || end == value || mtu < 576 || mtu > 65520)
-		return wrong(error, "mtu", value, "not a number from 576 to 65520");
+		return hv_settings_wrong(error, "mtu", value, "not a number from 576 to 65520");
 	settings->mtu = (uint32_t)mtu;
 	return true;
 }
@@ -150,7 +153,7 @@ static bool apply_link(void *user, const char *value, char error[HV_OPTION_ERROR
 	else if (strcmp(value, "veth") == 0)
 		settings->wire = HV_WIRE_VETH;
 	else
-		return wrong(error, "link", value, "it is one of tap, veth, auto");
+		return hv_settings_wrong(error, "link", value, "it is one of tap, veth, auto");
 	return true;
 }
 
@@ -161,7 +164,7 @@ static bool apply_ifname(void *user, const char *value, char error[HV_OPTION_ERR
 	/* As dev_valid_name() of Linux has it, and no '%', by which the kernel chooses a number. */
 	if (!*value || strlen(value) >= IFNAMSIZ || strpbrk(value, "/:%") ||
 	    strpbrk(value, " \t\n\v\f\r") || value[0] == '.')
-		return wrong(error, "ifname", value, "not a name of an interface");
+		return hv_settings_wrong(error, "ifname", value, "not a name of an interface");
 	settings->ifname = value;
 	return true;
 }
@@ -195,7 +198,7 @@ static bool apply_pcap(void *user, const char *value, char error[HV_OPTION_ERROR
 static bool apply_name(void *user, const char *value, char error[HV_OPTION_ERROR])
 {
 	if (!hv_control_name_valid(value))
-		return wrong(
+		return hv_settings_wrong(
 			error, "name", value,
 			"letters, digits, '.', '_' and '-', at most 48, the first a letter or digit");
 	((struct hv_settings *)user)->name = value;
@@ -205,7 +208,8 @@ static bool apply_name(void *user, const char *value, char error[HV_OPTION_ERROR
 static bool apply_log(void *user, const char *value, char error[HV_OPTION_ERROR])
 {
 	if (!hv_log_parse_level(value, &((struct hv_settings *)user)->level))
-		return wrong(error, "log", value, "it is one of error, warning, info, debug");
+		return hv_settings_wrong(error, "log", value,
+					 "it is one of error, warning, info, debug");
 	return true;
 }
 
@@ -240,7 +244,8 @@ static bool apply_privileged_ports(void *user, const char *value, char error[HV_
 
 	/* strtoul() also takes signs and spaces; 65536 makes every port a privileged one, which Linux does not know. */
 	if (value[0] < '0' || value[0] > '9' || *end || limit > 65535)
-		return wrong(error, "privileged-ports", value, "a number from 0 to 65535");
+		return hv_settings_wrong(error, "privileged-ports", value,
+					 "a number from 0 to 65535");
 	((struct hv_settings *)user)->privileged_ports = (uint32_t)limit;
 	return true;
 }
@@ -292,6 +297,35 @@ const struct hv_option hv_settings_options[] = {
 	 "there; none: no DNS at the gateway (default: 3 in the\n"
 	 "guest's network); repeatable",
 	 BOTH, apply_dns},
+	{0, "allow", "RULE",
+	 "allow flows: in|out [tcp|udp|icmp|any] [HOST][:PORTS]\n"
+	 "[from HOST] [log] [limit N/s] [max N]; repeatable. With an\n"
+	 "--allow out, everything else out is refused. HOST: address,\n"
+	 "block, name, *.name, host; PORTS: numbers, ranges, services",
+	 BOTH, hv_settings_allow},
+	{0, "deny", "RULE",
+	 "refuse flows; 'drop' in it: without a word. Rules are tried\n"
+	 "in the order given, the first that matches decides",
+	 BOTH, hv_settings_deny},
+	{0, "policy", "FILE", "rules of a file, one a line, with allow or deny in front", BOTH,
+	 hv_settings_policy},
+	{0, "require-sni", "yes|no",
+	 "whether TLS, HTTP and QUIC to what is allowed by name must\n"
+	 "say that name in the clear (default: yes)",
+	 BOTH, hv_settings_require_sni},
+	{0, "dns-strict", NULL, "answer no DNS question for a name that no rule can reach",
+	 BOTH, hv_settings_dns_strict},
+	{0, "name-floor", "SECONDS",
+	 "how long a name in a rule holds an address at least,\n"
+	 "whatever DNS says (default: 60)",
+	 BOTH, hv_settings_name_floor},
+	{0, "audit", "FILE",
+	 "append a line of JSON for each flow that begins, ends, is refused", BOTH,
+	 hv_settings_audit},
+	{0, "learn", "FILE",
+	 "allow everything, and write the smallest policy that would\n"
+	 "have let this run through",
+	 HV_COMMAND_RUN, hv_settings_learn},
 	{0, "host-loopback", "ADDR",
 	 "reach the host's loopback at ADDR (default: out of reach)", BOTH,
 	 apply_host_loopback},
@@ -332,4 +366,8 @@ void hv_settings_finish(struct hv_settings *settings)
 {
 	free(settings->publications);
 	settings->publications = NULL;
+	haven_rules_destroy(settings->policy.rules);
+	settings->policy.rules = NULL;
+	haven_services_destroy(settings->services);
+	settings->services = NULL;
 }

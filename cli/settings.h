@@ -5,6 +5,8 @@
 #ifndef HV_CLI_SETTINGS_H
 #define HV_CLI_SETTINGS_H
 
+#include <haven/filter.h>
+
 #include "cli/options.h"
 #include "gateway/gateway.h"
 #include "gateway/guest.h"
@@ -41,6 +43,8 @@ struct hv_settings {
 	struct hv_publication *publications;
 	size_t publication_count;
 	bool publish_auto;
+	struct hv_policy_config policy;	 /* its rules are handed on by hv_settings_gateway */
+	struct haven_services *services; /* /etc/services, once rules want it */
 	enum hv_log_level level;
 	uint64_t started_ns; /* set by who reads the clock */
 	bool help;
@@ -52,16 +56,33 @@ extern const size_t hv_settings_option_count;
 void hv_settings_init(struct hv_settings *settings);
 void hv_settings_finish(struct hv_settings *settings);
 
+/* The options about rules, as hv_option.apply: settings_policy.c */
+bool hv_settings_allow(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_deny(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_policy(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_require_sni(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_dns_strict(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_name_floor(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_audit(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_learn(void *user, const char *value, char error[HV_OPTION_ERROR]);
+/* What they may not be together. */
+bool hv_settings_policy_complete(const struct hv_settings *settings,
+				 char error[HV_OPTION_ERROR]);
+
 /* Check what single options cannot, and fill in what was not said. False with a line in error. */
 bool hv_settings_complete(struct hv_settings *settings, char error[HV_OPTION_ERROR]);
+
+/* A message about an option: "--NAME 'VALUE': WHAT". Returns false. */
+bool hv_settings_wrong(char error[HV_OPTION_ERROR], const char *option, const char *value,
+		       const char *what);
 
 /* After hv_settings_complete. The guest's network as initialised by hv_guest_*_init is changed. */
 void hv_settings_guest_network(const struct hv_settings *settings,
 			       struct hv_guest_network *network);
 void hv_settings_guest_dns(const struct hv_settings *settings,
 			   struct hv_guest_options *options);
-void hv_settings_gateway(const struct hv_settings *settings,
-			 const struct hv_guest_network *network, const struct hv_log *log,
-			 struct hv_gateway_config *config);
+/* The rules belong to config from here on. */
+void hv_settings_gateway(struct hv_settings *settings, const struct hv_guest_network *network,
+			 const struct hv_log *log, struct hv_gateway_config *config);
 
 #endif

@@ -94,6 +94,8 @@ bool hv_settings_complete(struct hv_settings *settings, char error[HV_OPTION_ERR
 {
 	if (settings->v4.off && settings->v6.off)
 		return fail(error, "-4 and -6 together leave nothing");
+	if (!hv_settings_policy_complete(settings, error))
+		return false;
 	if (settings->dns_none && settings->v4.dns_count + settings->v6.dns_count > 0)
 		return fail(error, "--dns none and --dns ADDR contradict each other");
 	if (settings->mtu && settings->mtu < IPV6_MTU_MIN && !settings->v6.off)
@@ -156,9 +158,8 @@ static void gateway_family(const struct hv_settings_family *family,
 	}
 }
 
-void hv_settings_gateway(const struct hv_settings *settings,
-			 const struct hv_guest_network *network, const struct hv_log *log,
-			 struct hv_gateway_config *config)
+void hv_settings_gateway(struct hv_settings *settings, const struct hv_guest_network *network,
+			 const struct hv_log *log, struct hv_gateway_config *config)
 {
 	memset(config, 0, sizeof(*config));
 	config->log = log;
@@ -173,6 +174,8 @@ void hv_settings_gateway(const struct hv_settings *settings,
 	config->started_ns = settings->started_ns;
 	config->name = settings->name;
 	config->privileged_ports = settings->privileged_ports;
+	config->policy = settings->policy;
+	settings->policy.rules = NULL;
 	gateway_family(&settings->v4, &config->network.v4);
 	gateway_family(&settings->v6, &config->network.v6);
 }

@@ -59,7 +59,7 @@ static const struct hv_option options[] = {
 
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
-static int fail(const char *text)
+int hv_show_fail(const char *text)
 {
 	struct hv_log log;
 
@@ -207,7 +207,7 @@ static int show_once(const struct hv_view *view, const struct hv_show_settings *
 	}
 	json_decref(reading.kept);
 	finish_reading(&reading);
-	return failed < 0 ? fail(error) : 0;
+	return failed < 0 ? hv_show_fail(error) : 0;
 }
 
 struct watching {
@@ -257,13 +257,13 @@ static int show_live(const struct hv_view *view, const struct hv_show_settings *
 	int failed;
 
 	if (settings->json)
-		return fail("--watch and --json contradict each other");
+		return hv_show_fail("--watch and --json contradict each other");
 	failed = hv_watch(draw, &watching);
 	json_decref(watching.kept);
 	if (failed < 0)
-		return fail("--watch takes a terminal for its input and output");
+		return hv_show_fail("--watch takes a terminal for its input and output");
 	/* The network that was watched has ended, or could not be asked. */
-	return watching.error[0] && failed > 0 ? fail(watching.error) : 0;
+	return watching.error[0] && failed > 0 ? hv_show_fail(watching.error) : 0;
 }
 
 int hv_show_main(const struct hv_view *view, int argc, char **argv)
@@ -272,7 +272,7 @@ int hv_show_main(const struct hv_view *view, int argc, char **argv)
 	char error[HV_OPTION_ERROR];
 
 	if (!parse(view, argc, argv, &settings, error))
-		return fail(error);
+		return hv_show_fail(error);
 	if (settings.help) {
 		puts(view->usage);
 		hv_options_help(options, OPTIONS, view->command, stdout);

@@ -56,6 +56,9 @@ struct hv_view {
 	void (*print)(struct hv_reading *reading, const struct hv_screen *screen, FILE *out);
 };
 
+/* One line on standard error; returns HV_EXIT_FAILED. */
+int hv_show_fail(const char *text);
+
 /* Returns what haven exits with. */
 int hv_show_main(const struct hv_view *view, int argc, char **argv);
 

@@ -42,6 +42,7 @@ static void free_client(struct hv_source *source)
 	struct hv_control_client *client =
 		hv_container(source, struct hv_control_client, source);
 
+	haven_rules_destroy(client->staged);
 	free(client->request);
 	free(client->output);
 	free(client);
@@ -394,6 +395,7 @@ static int start(struct hv_control *control, const struct hv_gateway_config *con
 									   : "net",
 				     getpid(), control->name);
 	control->surveyor = hv_surveyor_new(control->gateway, wire->diag_fd, wire->netns_fd);
+	control->gateway->surveyor = control->surveyor;
 	return control->surveyor ? listen_at(control) : -ENOMEM;
 }
 
@@ -440,6 +442,7 @@ void hv_control_destroy(struct hv_control *control)
 		hv_source_remove(loop, &control->listener);
 		close(control->listener.fd);
 	}
+	hv_refusals_stop(control->gateway);
 	hv_surveyor_free(control->surveyor);
 	haven_services_destroy(control->services);
 	free(control);

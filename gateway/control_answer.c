@@ -9,8 +9,13 @@
 #include "gateway/control_state.h"
 
 static const struct hv_answer_kind *const kinds[] = {
-	&hv_answer_info,    &hv_answer_ports,	  &hv_answer_flows, &hv_answer_why,
-	&hv_answer_publish, &hv_answer_unpublish, &hv_answer_drops,
+	&hv_answer_info,	   &hv_answer_ports,
+	&hv_answer_flows,	   &hv_answer_why,
+	&hv_answer_publish,	   &hv_answer_unpublish,
+	&hv_answer_drops,	   &hv_answer_policy,
+	&hv_answer_allow,	   &hv_answer_deny,
+	&hv_answer_policy_remove,  &hv_answer_policy_stage,
+	&hv_answer_policy_replace, &hv_answer_refusals,
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -94,7 +99,7 @@ void hv_answer_begin(struct hv_answer *answer, struct hv_control *control, char 
 
 bool hv_answer_can_step(const struct hv_answer *answer)
 {
-	return answer->kind && !answer->wait.waiting;
+	return answer->kind && !answer->wait.waiting && !answer->idle;
 }
 
 /* The last row: {"type":"end"}, with how many there were and what is not in them. */
@@ -130,6 +135,8 @@ void hv_answer_end(struct hv_answer *answer)
 		return;
 	if (answer->wait.waiting)
 		hv_survey_cancel(answer->control->surveyor, &answer->wait);
+	if (answer->listening)
+		hv_refusal_unlisten(&answer->listener);
 	if (answer->has_cursor)
 		hv_flow_cursor_end(&answer->cursor);
 	hv_survey_release(answer->survey);

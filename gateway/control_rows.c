@@ -186,6 +186,12 @@ json_t *hv_json_flow(struct hv_control *control, const struct hv_flow *flow)
 		if (relay->socket)
 			guest_ns = haven_socket_rtt_ns(relay->socket);
 	}
+	if (flow->name)
+		json_object_set_new(row, "name", hv_json_text(flow->name));
+	if (flow->rule)
+		json_object_set_new(row, "rule",
+				    json_integer(haven_filter_rule_number(
+					    control->gateway->policy->filter, flow->rule)));
 	json_object_set_new(row, "state", json_string(hv_flow_state_name(flow->state)));
 	json_object_set_new(row, "bytes_out", json_integer((json_int_t)flow->bytes_out));
 	json_object_set_new(row, "bytes_in", json_integer((json_int_t)flow->bytes_in));
@@ -203,6 +209,8 @@ json_t *hv_json_ended_flow(struct hv_control *control, const struct hv_flow_ende
 
 	if (!row)
 		return NULL;
+	if (ended->name[0])
+		json_object_set_new(row, "name", hv_json_text(ended->name));
 	json_object_set_new(row, "was_open", json_boolean(ended->was_open));
 	json_object_set_new(row, "reason", hv_json_text(ended->reason));
 	json_object_set_new(row, "bytes_out", json_integer((json_int_t)ended->bytes_out));

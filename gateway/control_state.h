@@ -53,10 +53,16 @@ struct hv_answer {
 	size_t publication_count, publication_size;
 	bool out_of_memory;
 
+	/* What `refusals` with "follow" waits for. */
+	struct hv_refusal_listener listener;
+	bool listening;
+	bool idle; /* there is nothing to tell now */
+
 	/* What a `why` asks for. */
 	uint8_t protocols[2]; /* 0: not this one */
 	uint16_t port;	      /* 0: the endpoint */
 	struct haven_endpoint endpoint;
+	char name[HAVEN_NAME_SIZE]; /* in place of the endpoint's address; "": none */
 	struct hv_why why;
 
 	struct hv_gateway_error error; /* when text is set, the answer is this */
@@ -85,6 +91,7 @@ struct hv_control_client {
 	bool ending;	/* write the output, then nothing more */
 	bool lingering; /* it is written: until the client has read it, and closes */
 	struct hv_answer answer;
+	struct haven_rules *staged; /* that will stand by policy-replace; NULL: none */
 };
 
 LIST_HEAD(hv_control_clients, hv_control_client);
@@ -148,7 +155,17 @@ json_t *hv_json_ended_flow(struct hv_control *control, const struct hv_flow_ende
 /* --- what is answered ------------------------------------------------------------------- */
 
 extern const struct hv_answer_kind hv_answer_info, hv_answer_ports, hv_answer_flows,
-	hv_answer_why, hv_answer_publish, hv_answer_unpublish, hv_answer_drops;
+	hv_answer_why, hv_answer_publish, hv_answer_unpublish, hv_answer_drops,
+	hv_answer_policy, hv_answer_allow, hv_answer_deny, hv_answer_policy_remove,
+	hv_answer_policy_stage, hv_answer_policy_replace, hv_answer_refusals;
+
+/* A row of a `why`: its sentence. control_why.c */
+__attribute__((format(printf, 3, 4))) json_t *hv_why_row(const struct hv_answer *answer,
+							 const char *verdict,
+							 const char *format, ...);
+/* What the rules say of flows to answer->endpoint, or to a name; and which refusals there were. control_why_policy.c */
+json_t *hv_why_policy_row(const struct hv_answer *answer, uint8_t protocol);
+json_t *hv_json_refused(struct hv_control *control, const struct hv_refused *refused);
 
 /* Copy the publications of now into answer->publications. 0 or -ENOMEM with the error set. */
 int hv_answer_take_publications(struct hv_answer *answer);

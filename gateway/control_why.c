@@ -2,11 +2,14 @@
  * The request "why": who holds a port of the guest and until when, and what became of flows with an
  * endpoint. One row for each thing that can be said.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <haven/service.h>
 
 #include "gateway/control_state.h"
 
@@ -54,9 +57,7 @@ static void process_text(const struct hv_survey *survey, const struct hv_guest_s
 		snprintf(text, size, "%s (process %d)", process->name, (int)process->pid);
 }
 
-__attribute__((format(printf, 3, 4))) static json_t *why_row(const struct hv_answer *answer,
-							     const char *verdict,
-							     const char *format, ...)
+json_t *hv_why_row(const struct hv_answer *answer, const char *verdict, const char *format, ...)
 {
 	char text[1024];
 	va_list arguments;
@@ -95,7 +96,10 @@ enum {
 	WHY_NEXT_PROTOCOL,
 	WHY_FLOWS,
 	WHY_ENDED_FLOWS,
+	WHY_REFUSALS,
 	WHY_DESTINATION,
+	WHY_RULES_TCP,
+	WHY_RULES_UDP,
 	WHY_END,
 };
 
@@ -111,10 +115,10 @@ static json_t *holder_row(struct hv_answer *answer, const struct hv_guest_socket
 			 socket->connections == 1 ? "" : "s");
 	if (socket->holders > 1)
 		snprintf(shared, sizeof(shared), "; %u processes share it", socket->holders);
-	row = why_row(answer, "bound", "%u/%s is %s by %s at %s%s%s", answer->port,
-		      hv_control_protocol_name(socket->protocol),
-		      listens ? "listened on" : "bound", holder,
-		      hv_address_text(socket->local.address, address), more, shared);
+	row = hv_why_row(answer, "bound", "%u/%s is %s by %s at %s%s%s", answer->port,
+			 hv_control_protocol_name(socket->protocol),
+			 listens ? "listened on" : "bound", holder,
+			 hv_address_text(socket->local.address, address), more, shared);
 	if (row) {
 		json_object_set_new(row, "address", json_string(address));
 		json_object_set_new(row, "process", hv_json_process(answer->survey, socket));
@@ -154,9 +158,9 @@ static json_t *connection_row(struct hv_answer *answer)
 	process_text(answer->survey, why->connection, holder, sizeof(holder));
 	if (why->connections > 1)
 		snprintf(more, sizeof(more), ", and by %u others", why->connections - 1);
-	row = why_row(answer, "connected", "%u/%s is used by a connection of %s to %s%s",
-		      answer->port, hv_control_protocol_name(why->connection->protocol), holder,
-		      hv_endpoint_text(&why->connection->remote, remote), more);
+	row = hv_why_row(answer, "connected", "%u/%s is used by a connection of %s to %s%s",
+			 answer->port, hv_control_protocol_name(why->connection->protocol),
+			 holder, hv_endpoint_text(&why->connection->remote, remote), more);
 	if (row) {
 		json_object_set_new(row, "process",
 				    hv_json_process(answer->survey, why->connection));
@@ -170,7 +174,7 @@ static json_t *time_wait_row(struct hv_answer *answer)
 	const struct hv_why *why = &answer->why;
 	time_t until = answer->survey->taken + why->expires_ms / 1000;
 	char when[32];
-	json_t *row = why_row(
+	json_t *row = hv_why_row(
 		answer, "time-wait",
 		"%u/%s is in TIME-WAIT until %s (%u s, %u connection%s that ha%s ended); a "
 		"program with SO_REUSEADDR can listen on it now",
@@ -193,13 +197,14 @@ static json_t *published_row(const struct hv_answer *answer,
 		return NULL;
 	hv_endpoint_text(&publication->host, host);
 	if (publication->guest_port == answer->port)
-		return why_row(answer, "published", "%u/%s is published at %s of the host%s",
-			       answer->port, name, host,
-			       publication->automatic ? ", by 'auto'" : "");
+		return hv_why_row(answer, "published", "%u/%s is published at %s of the host%s",
+				  answer->port, name, host,
+				  publication->automatic ? ", by 'auto'" : "");
 	if (publication->host.port == answer->port)
-		return why_row(answer, "host-port",
-			       "%s of the host is where port %u/%s of the guest is published",
-			       host, publication->guest_port, name);
+		return hv_why_row(
+			answer, "host-port",
+			"%s of the host is where port %u/%s of the guest is published", host,
+			publication->guest_port, name);
 	return NULL;
 }
 
@@ -211,15 +216,15 @@ static json_t *free_row(const struct hv_answer *answer)
 	json_t *row;
 
 	if (answer->port >= limit)
-		row = why_row(answer, "free", "%u/%s is free", answer->port, name);
+		row = hv_why_row(answer, "free", "%u/%s is free", answer->port, name);
 	else if (control->attached)
-		row = why_row(
+		row = hv_why_row(
 			answer, "privileged",
 			"%u/%s is free; below %u, a program needs CAP_NET_BIND_SERVICE in "
 			"the namespace, or net.ipv4.ip_unprivileged_port_start has to be lower",
 			answer->port, name, limit);
 	else
-		row = why_row(
+		row = hv_why_row(
 			answer, "privileged",
 			"%u/%s is free, and privileged: binding below %u takes root inside "
 			"('haven run --root'), or a lower --privileged-ports; from %u on, "
@@ -288,7 +293,13 @@ static bool has_end(const struct hv_answer *answer, const struct haven_endpoint 
 	       hv_endpoint_equal(destination, &answer->endpoint);
 }
 
-/* What would become of a packet there. */
+static bool has_name(const struct hv_answer *answer, const char *name, uint16_t port)
+{
+	return answer->name[0] && name && port == answer->endpoint.port &&
+	       strcmp(answer->name, name) == 0;
+}
+
+/* What would become of a packet there. NULL: it goes to the host's network, if rules let it. */
 static json_t *destination_row(const struct hv_answer *answer)
 {
 	const struct hv_network *network = &answer->control->gateway->network;
@@ -299,29 +310,46 @@ static json_t *destination_row(const struct hv_answer *answer)
 
 	hv_endpoint_text(&answer->endpoint, text);
 	if (!family->enabled)
-		return why_row(answer, "unreachable",
-			       "%s is of a family that the guest has not", text);
+		return hv_why_row(answer, "unreachable",
+				  "%s is of a family that the guest has not", text);
 	if (hv_address_equal(answer->endpoint.address, family->guest))
-		return why_row(answer, "guest", "%s is the guest itself", text);
+		return hv_why_row(answer, "guest", "%s is the guest itself", text);
 	switch (hv_policy_destination(network, &answer->endpoint, &host)) {
 	case HV_DESTINATION_HOST:
-		return why_row(answer, "allowed", "the guest may connect to %s", text);
+		return NULL; /* it is for the rules to say */
 	case HV_DESTINATION_DNS:
-		return why_row(answer, "dns", "%s is the gateway's DNS", text);
+		return hv_why_row(answer, "dns", "%s is the gateway's DNS", text);
 	case HV_DESTINATION_REFUSED:
-		return why_row(answer, "refused",
-			       "%s is the gateway's own, and refused: nothing listens there",
-			       text);
+		return hv_why_row(answer, "refused",
+				  "%s is the gateway's own, and refused: nothing listens there",
+				  text);
 	case HV_DESTINATION_UNREACHABLE:
-		return why_row(answer, "unreachable",
-			       "%s is out of reach for the guest: no such destination is "
-			       "forwarded",
-			       text);
+		return hv_why_row(answer, "unreachable",
+				  "%s is out of reach for the guest: no such destination is "
+				  "forwarded",
+				  text);
 	case HV_DESTINATION_IGNORED:
 		break;
 	}
-	return why_row(answer, "ignored",
-		       "%s is multicast or broadcast, which is not forwarded", text);
+	return hv_why_row(answer, "ignored",
+			  "%s is multicast or broadcast, which is not forwarded", text);
+}
+
+/* position: the number of the last that was seen. */
+static void refusal_step(struct hv_answer *answer, json_t **row)
+{
+	const struct hv_refused *next =
+		hv_refusal_after(answer->control->gateway->policy, answer->position);
+
+	if (!next) {
+		next_stage(answer, WHY_DESTINATION);
+		return;
+	}
+	answer->position = next->number;
+	if (answer->name[0] ? strcmp(answer->name, next->name) == 0 &&
+				      answer->endpoint.port == next->destination.port
+			    : has_end(answer, &next->source, &next->destination))
+		*row = hv_json_refused(answer->control, next);
 }
 
 static void endpoint_step(struct hv_answer *answer, json_t **row)
@@ -335,22 +363,35 @@ static void endpoint_step(struct hv_answer *answer, json_t **row)
 		flow = hv_flow_cursor_next(&answer->cursor);
 		if (!flow)
 			next_stage(answer, WHY_ENDED_FLOWS);
-		else if (has_end(answer, &flow->source, &flow->destination))
+		else if (has_end(answer, &flow->source, &flow->destination) ||
+			 has_name(answer, flow->name, flow->destination.port))
 			*row = hv_json_flow(answer->control, flow);
 		break;
 	case WHY_ENDED_FLOWS: /* newest first */
 		if (answer->position == HV_FLOWS_ENDED ||
 		    answer->position >= flows->ended_count) {
-			next_stage(answer, WHY_DESTINATION);
+			next_stage(answer, WHY_REFUSALS);
 			break;
 		}
 		ended = &flows->ended[(flows->ended_count - ++answer->position) %
 				      HV_FLOWS_ENDED];
-		if (has_end(answer, &ended->source, &ended->destination))
+		if (has_end(answer, &ended->source, &ended->destination) ||
+		    has_name(answer, ended->name, ended->destination.port))
 			*row = hv_json_ended_flow(answer->control, ended);
 		break;
-	default:
-		*row = destination_row(answer);
+	case WHY_REFUSALS:
+		refusal_step(answer, row);
+		break;
+	case WHY_DESTINATION:
+		*row = answer->name[0] ? NULL : destination_row(answer);
+		next_stage(answer, *row ? WHY_END : WHY_RULES_TCP);
+		break;
+	case WHY_RULES_TCP:
+		*row = hv_why_policy_row(answer, IPPROTO_TCP);
+		next_stage(answer, WHY_RULES_UDP);
+		break;
+	default: /* WHY_RULES_UDP */
+		*row = hv_why_policy_row(answer, IPPROTO_UDP);
 		next_stage(answer, WHY_END);
 		break;
 	}
@@ -379,6 +420,25 @@ static int port_begin(struct hv_answer *answer, const json_t *port, const json_t
 	return hv_answer_take_publications(answer);
 }
 
+/* "example.org:443": a name in place of the address. */
+static bool name_parse(struct hv_answer *answer, const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	size_t size = colon ? (size_t)(colon - text) : 0;
+	struct haven_ports ports;
+
+	if (size == 0 || size >= sizeof(answer->name) || memchr(text, ':', size) ||
+	    haven_ports_parse(NULL, colon + 1, strlen(colon + 1), 0, &ports) < 0 ||
+	    ports.first == 0 || ports.first != ports.last)
+		return false;
+	for (size_t i = 0; i < size; i++)
+		answer->name[i] = (char)tolower((unsigned char)text[i]);
+	answer->name[size] = '\0';
+	hv_address_from_v4(answer->endpoint.address, "\0\0\0\0");
+	answer->endpoint.port = ports.first;
+	return true;
+}
+
 static int why_begin(struct hv_answer *answer)
 {
 	const json_t *port = json_object_get(answer->request, "port");
@@ -389,11 +449,11 @@ static int why_begin(struct hv_answer *answer)
 	if (!endpoint)
 		return hv_answer_fail(answer, -EINVAL,
 				      "one of the members \"port\" and \"endpoint\" is needed");
-	if (!hv_endpoint_parse(endpoint, &answer->endpoint))
+	if (!hv_endpoint_parse(endpoint, &answer->endpoint) && !name_parse(answer, endpoint))
 		return hv_answer_fail(
 			answer, -EINVAL,
-			"'%.80s' is neither ADDRESS:PORT nor [ADDRESS]:PORT with a port from 1 "
-			"to 65535 or the name of a service",
+			"'%.80s' is none of ADDRESS:PORT, [ADDRESS]:PORT, NAME:PORT with a "
+			"port from 1 to 65535 or the name of a service",
 			endpoint);
 	answer->stage = WHY_FLOWS;
 	hv_flow_cursor_begin(&answer->control->gateway->flows, &answer->cursor);

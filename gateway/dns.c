@@ -284,7 +284,7 @@ static void new_query(struct hv_dns *dns, const struct haven_datagram *datagram,
 	query->flow.destination = datagram->destination;
 	query->flow.bytes_out = size;
 	LIST_INSERT_HEAD(&dns->queries, query, entry);
-	hv_flow_open(&gateway->flows, &query->flow, gateway->loop.now_ns);
+	hv_gateway_flow_opened(gateway, &query->flow);
 	if (!ask_next(query))
 		answer_failure(query);
 }

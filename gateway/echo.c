@@ -175,13 +175,26 @@ static void free_flow(struct hv_source *source)
 	free(hv_container(source, struct echo_flow, source));
 }
 
+/* Off its idle list already. */
+static void end_flow(struct echo_flow *flow, const char *reason)
+{
+	hv_table_remove(&flow->gateway->echo->flows, &flow->node);
+	hv_gateway_flow_closed(flow->gateway, &flow->flow, reason);
+	hv_source_close(&flow->gateway->loop, &flow->source, free_flow);
+}
+
 static void flow_expired(struct hv_idle *idle)
 {
-	struct echo_flow *flow = hv_container(idle, struct echo_flow, idle);
+	end_flow(hv_container(idle, struct echo_flow, idle), "idle");
+}
 
-	hv_table_remove(&flow->gateway->echo->flows, &flow->node);
-	hv_gateway_flow_closed(flow->gateway, &flow->flow, "idle");
-	hv_source_close(&flow->gateway->loop, &flow->source, free_flow);
+/* Rules that came later refuse it. */
+static void flow_refused(struct hv_flow *refused, const char *reason)
+{
+	struct echo_flow *flow = hv_container(refused, struct echo_flow, flow);
+
+	hv_idle_remove(&flow->gateway->echo->idle, &flow->idle);
+	end_flow(flow, reason);
 }
 
 static uint64_t hash_echo(const struct hv_table *table, const struct haven_echo *echo)
@@ -268,6 +281,30 @@ static void refuse(struct hv_gateway *gateway, const struct haven_echo *echo, in
 		tell(gateway, echo, kind, 0, NULL);
 }
 
+/* Whether rules let the flow be; else the guest is told. */
+static bool asked(struct echo_flow *flow, const struct haven_echo *echo)
+{
+	struct hv_gateway *gateway = flow->gateway;
+	struct haven_verdict verdict;
+
+	switch (hv_policy_ask(gateway, &flow->flow, NULL, &verdict)) {
+	case HV_POLICY_ALLOWED:
+		/* A ping says no name, so it cannot be to the one of them that is allowed. */
+		if (verdict.name_check != HAVEN_NAME_MUST_BE_SAID)
+			return true;
+		hv_policy_leave(gateway, &flow->flow);
+		tell(gateway, echo, HAVEN_ICMP_PROHIBITED, 0, NULL);
+		break;
+	case HV_POLICY_REFUSED:
+		tell(gateway, echo, HAVEN_ICMP_PROHIBITED, 0, NULL);
+		break;
+	case HV_POLICY_SILENT:
+		break;
+	}
+	hv_policy_refused(gateway, &flow->flow, &verdict, NULL, NULL);
+	return false;
+}
+
 static struct echo_flow *new_flow(struct hv_gateway *gateway, const struct haven_echo *echo,
 				  const struct haven_endpoint *host)
 {
@@ -290,20 +327,26 @@ static struct echo_flow *new_flow(struct hv_gateway *gateway, const struct haven
 	flow->source.ready = flow_ready;
 	flow->idle.expired = flow_expired;
 	flow->flow.kind = HV_FLOW_ECHO;
+	flow->flow.refuse = flow_refused;
 	flow->flow.source = echo->source;
 	flow->flow.source.port = echo->identifier;
 	flow->flow.destination = echo->destination;
+	if (!asked(flow, echo)) {
+		free(flow);
+		return NULL;
+	}
 	error = open_socket(flow);
 	if (error == 0)
 		error = hv_table_add(&table->flows, &flow->node,
 				     hash_echo(&table->flows, echo));
 	if (error < 0) {
 		refuse(gateway, echo, -error);
+		hv_policy_leave(gateway, &flow->flow);
 		hv_source_close(&gateway->loop, &flow->source, free_flow);
 		return NULL;
 	}
 	hv_idle_add(&table->idle, &flow->idle);
-	hv_flow_open(&gateway->flows, &flow->flow, gateway->loop.now_ns);
+	hv_gateway_flow_opened(gateway, &flow->flow);
 	return flow;
 }
 

@@ -57,8 +57,7 @@ bool hv_flow_allowed(struct hv_flow_table *table, enum hv_flow_kind kind)
 	return false;
 }
 
-/* "tcp out 10.0.2.100:40000 -> 192.0.2.1:443", with the port outside of what is published. */
-static void describe(const struct hv_flow *flow, char *text, size_t size)
+void hv_flow_describe(const struct hv_flow *flow, char *text, size_t size)
 {
 	char source[HV_ENDPOINT_TEXT], destination[HV_ENDPOINT_TEXT], host[32] = "";
 
@@ -74,6 +73,16 @@ static double milliseconds(uint64_t ns)
 	return (double)ns / 1e6;
 }
 
+void hv_flow_take(struct hv_flow *flow, struct hv_flow *from)
+{
+	flow->source = from->source;
+	flow->destination = from->destination;
+	flow->rule = from->rule;
+	flow->name = from->name;
+	from->rule = NULL;
+	from->name = NULL;
+}
+
 void hv_flow_open(struct hv_flow_table *table, struct hv_flow *flow, uint64_t now_ns)
 {
 	flow->opened_ns = now_ns;
@@ -85,7 +94,7 @@ void hv_flow_open(struct hv_flow_table *table, struct hv_flow *flow, uint64_t no
 	if (hv_log_on(table->log, HV_LOG_DEBUG)) {
 		char text[256];
 
-		describe(flow, text, sizeof(text));
+		hv_flow_describe(flow, text, sizeof(text));
 		hv_log_line(table->log, HV_LOG_DEBUG, "%s begins", text);
 	}
 }
@@ -97,7 +106,7 @@ void hv_flow_ready(struct hv_flow_table *table, struct hv_flow *flow, uint64_t n
 	if (hv_log_on(table->log, HV_LOG_INFO)) {
 		char text[256];
 
-		describe(flow, text, sizeof(text));
+		hv_flow_describe(flow, text, sizeof(text));
 		hv_log_line(table->log, HV_LOG_INFO, "%s open, handshake %.1f ms", text,
 			    milliseconds(now_ns - flow->opened_ns));
 	}
@@ -120,6 +129,8 @@ static void remember(struct hv_flow_table *table, const struct hv_flow *flow, ui
 		.bytes_in = flow->bytes_in,
 	};
 	snprintf(ended->reason, sizeof(ended->reason), "%s", reason);
+	if (flow->name)
+		snprintf(ended->name, sizeof(ended->name), "%s", flow->name);
 }
 
 void hv_flow_close(struct hv_flow_table *table, struct hv_flow *flow, uint64_t now_ns,
@@ -139,7 +150,7 @@ void hv_flow_close(struct hv_flow_table *table, struct hv_flow *flow, uint64_t n
 	if (hv_log_on(table->log, HV_LOG_INFO)) {
 		char text[256];
 
-		describe(flow, text, sizeof(text));
+		hv_flow_describe(flow, text, sizeof(text));
 		hv_log_line(table->log, HV_LOG_INFO,
 			    "%s ended: %s, %llu bytes out, %llu bytes in, %.1f ms", text,
 			    reason, (unsigned long long)flow->bytes_out,

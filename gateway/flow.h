@@ -28,6 +28,8 @@ enum hv_flow_state {
 	HV_FLOW_STATES
 };
 
+struct haven_rule;
+
 struct hv_flow {
 	TAILQ_ENTRY(hv_flow) entry;
 	enum hv_flow_kind kind;
@@ -38,6 +40,18 @@ struct hv_flow {
 	uint64_t opened_ns;
 	uint64_t ready_ns;	      /* both sides had answered; 0: not yet */
 	uint64_t bytes_out, bytes_in; /* guest to host, host to guest; payload */
+	/* Of the policy (policy.h). */
+	struct haven_rule *rule; /* by which it was allowed; NULL: by none */
+	char *name;		 /* of the server, where it came into it; NULL: none */
+	bool name_said;		 /* by the flow itself, not by DNS alone */
+	bool many;	 /* it stands for conversations with several, which rules are about */
+	bool by_address; /* of --learn: it does not say the name that its address is bound to */
+	bool being_refused; /* it will be ended as soon as it is known whose it is */
+	const struct haven_endpoint
+		*peer;	 /* of published ones: who it is, as the host sees it */
+	uint64_t number; /* of the audit; 0: it does not know of it */
+	/* Rules that came later refuse it: end it. NULL: it is not one that rules are about. */
+	void (*refuse)(struct hv_flow *flow, const char *reason);
 };
 
 TAILQ_HEAD(hv_flow_list, hv_flow);
@@ -62,6 +76,7 @@ struct hv_flow_ended {
 	uint64_t opened_ns, closed_ns;
 	uint64_t bytes_out, bytes_in;
 	char reason[48];
+	char name[64]; /* of the server, "": none */
 };
 
 struct hv_flow_table {
@@ -82,6 +97,9 @@ void hv_flow_table_init(struct hv_flow_table *table, const struct hv_log *log);
 
 /* False when the limit of this kind is reached; that is counted. */
 bool hv_flow_allowed(struct hv_flow_table *table, enum hv_flow_kind kind);
+
+/* What is known of a flow before it is made: its ends, and what the policy said. `from` has nothing of it any more. */
+void hv_flow_take(struct hv_flow *flow, struct hv_flow *from);
 
 /* Enter. flow->kind, source, destination (host_port) are set by the caller. */
 void hv_flow_open(struct hv_flow_table *table, struct hv_flow *flow, uint64_t now_ns);
@@ -106,6 +124,9 @@ static inline bool hv_flow_table_wants_trim(const struct hv_flow_table *table)
 {
 	return table->closed_since_trim >= 256;
 }
+
+/* "tcp out 10.0.2.100:40000 -> 192.0.2.1:443", with the port outside of what is published. */
+void hv_flow_describe(const struct hv_flow *flow, char *text, size_t size);
 
 /* "tcp", "udp", "icmp", "dns"; "out" or "in". */
 const char *hv_flow_protocol_name(enum hv_flow_kind kind);

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "gateway/audit.h"
 #include "gateway/capture.h"
 #include "gateway/dns.h"
 #include "gateway/echo.h"
+#include "gateway/learn.h"
 #include "gateway/publish.h"
 #include "gateway/relay.h"
-#include "gateway/udp.h"
+#include "gateway/udp_talk.h"
 
 /*
  * Frames of the wire in one turn, before the host's sockets get theirs. As many are asked for as the
@@ -75,10 +77,19 @@ void hv_gateway_limit_reached(struct hv_gateway *gateway, enum hv_flow_kind kind
 		       gateway->flows.count[kind]);
 }
 
+void hv_gateway_flow_opened(struct hv_gateway *gateway, struct hv_flow *flow)
+{
+	hv_flow_open(&gateway->flows, flow, gateway->loop.now_ns);
+	hv_audit_began(gateway->policy->audit, flow);
+}
+
 void hv_gateway_flow_closed(struct hv_gateway *gateway, struct hv_flow *flow,
 			    const char *reason)
 {
+	hv_audit_ended(gateway->policy->audit, flow, reason);
+	hv_learn_ended(gateway->policy->learn, flow);
 	hv_flow_close(&gateway->flows, flow, gateway->loop.now_ns, reason);
+	hv_policy_leave(gateway, flow);
 	if (hv_flow_table_wants_trim(&gateway->flows) && !hv_loop_timer_armed(&gateway->trim))
 		hv_loop_timer_set(&gateway->loop, &gateway->trim,
 				  gateway->loop.now_ns + TRIM_AFTER_NS);
@@ -197,6 +208,7 @@ int hv_gateway_turn(struct hv_gateway *gateway, uint64_t deadline_ns)
 	serve_stack(gateway);
 	watch_wire(gateway);
 	hv_capture_flush(gateway->capture);
+	hv_audit_flush(gateway->policy->audit);
 	hv_loop_end_turn(&gateway->loop);
 	return 0;
 }
@@ -264,9 +276,13 @@ static int create_parts(struct hv_gateway *gateway, const struct hv_gateway_conf
 
 	if (failed < 0)
 		return failed;
-	failed = create_stack(gateway, config->impaired);
+	failed = hv_policy_create(gateway, config, error);
+	if (failed == 0)
+		failed = create_stack(gateway, config->impaired);
 	if (failed == 0)
 		failed = hv_udp_create(gateway);
+	if (failed == 0)
+		failed = hv_udp_talks_create(gateway);
 	if (failed == 0)
 		failed = hv_echo_create(gateway);
 	if (failed == 0)
@@ -349,6 +365,8 @@ void hv_gateway_destroy(struct hv_gateway *gateway)
 	hv_dns_destroy(gateway);
 	hv_echo_destroy(gateway);
 	hv_udp_destroy(gateway);
+	hv_udp_talks_destroy(gateway);
+	hv_policy_destroy(gateway);
 	hv_loop_timer_cancel(&gateway->loop, &gateway->trim);
 	haven_stack_destroy(gateway->stack);
 	hv_capture_close(gateway->capture);

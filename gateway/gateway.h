@@ -16,6 +16,7 @@
 #include "gateway/flow.h"
 #include "gateway/log.h"
 #include "gateway/loop.h"
+#include "gateway/policy.h"
 #include "gateway/policy_address.h"
 #include "gateway/publish_parse.h"
 
@@ -25,7 +26,9 @@ struct hv_echo_table;
 struct hv_guest_wire;
 struct hv_publish;
 struct hv_relay;
+struct hv_surveyor;
 struct hv_udp;
+struct hv_udp_talks;
 
 TAILQ_HEAD(hv_relay_list, hv_relay);
 
@@ -44,6 +47,7 @@ struct hv_gateway_config {
 	uint32_t privileged_ports; /* inside; below it, binding takes root; 0: none */
 	const char *name;	   /* of the network, as --name has it; NULL: one is made */
 	char *const *command;	   /* what runs inside, or is attached to; ends with NULL */
+	struct hv_policy_config policy;
 };
 
 struct hv_gateway {
@@ -69,6 +73,9 @@ struct hv_gateway {
 	struct hv_echo_table *echo;
 	struct hv_dns *dns;
 	struct hv_publish *publish;
+	struct hv_policy *policy;
+	struct hv_udp_talks *talks;
+	struct hv_surveyor *surveyor; /* of the control socket; NULL: there is none now */
 	bool diag_busy; /* a listing of the guest's sockets is under way (owner.c) */
 
 	struct hv_log_limit limit_descriptors, limit_flows;
@@ -109,6 +116,8 @@ void hv_gateway_destroy(struct hv_gateway *gateway);
 bool hv_gateway_lacks_resources(struct hv_gateway *gateway, int error);
 /* A flow could not be made because of the limit of its kind. */
 void hv_gateway_limit_reached(struct hv_gateway *gateway, enum hv_flow_kind kind);
+/* The flow has begun: it is in the list, and in the audit. */
+void hv_gateway_flow_opened(struct hv_gateway *gateway, struct hv_flow *flow);
 /* The flow's line in the log, its place in the list; and the memory, when many have ended. */
 void hv_gateway_flow_closed(struct hv_gateway *gateway, struct hv_flow *flow,
 			    const char *reason);

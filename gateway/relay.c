@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gateway/name_gate.h"
+
 /*
  * A relay's share of a turn. What is read from the host leaves for the guest at the turn's end: this
  * much stays in the processor's cache on its way.
@@ -25,6 +27,18 @@
 #define CHUNK_MAX   (128 * 1024)
 
 static void host_event(struct hv_source *source, uint32_t events);
+static size_t sink(void *user, const uint8_t *data, size_t size);
+
+/* Rules that came later, or its server's name, refuse it. */
+static void refuse(struct hv_flow *flow, const char *reason)
+{
+	struct hv_relay *relay = hv_container(flow, struct hv_relay, flow);
+
+	if (relay->request)
+		haven_request_refuse(relay->request, ECONNREFUSED, NULL);
+	relay->request = NULL;
+	hv_relay_abort(relay, reason);
+}
 
 /* --- making and ending ------------------------------------------------------------------ */
 
@@ -40,6 +54,7 @@ struct hv_relay *hv_relay_new(struct hv_gateway *gateway, int fd, enum hv_flow_k
 	relay->source.fd = fd;
 	relay->source.ready = host_event;
 	relay->flow.kind = kind;
+	relay->flow.refuse = refuse;
 	relay->chunk = CHUNK_FIRST;
 	relay->phase =
 		kind == HV_FLOW_TCP_IN ? HV_RELAY_GUEST_CONNECTING : HV_RELAY_HOST_CONNECTING;
@@ -60,12 +75,14 @@ int hv_relay_start(struct hv_relay *relay)
 	if (error < 0)
 		return error;
 	TAILQ_INSERT_TAIL(&gateway->relays, relay, entry);
-	hv_flow_open(&gateway->flows, &relay->flow, gateway->loop.now_ns);
+	hv_gateway_flow_opened(gateway, &relay->flow);
 	return 0;
 }
 
 void hv_relay_discard(struct hv_relay *relay)
 {
+	hv_name_gate_free(relay);
+	hv_policy_leave(relay->gateway, &relay->flow);
 	close(relay->source.fd);
 	free(relay);
 }
@@ -92,6 +109,7 @@ static void end(struct hv_relay *relay, const char *reason)
 	if (relay->runnable)
 		TAILQ_REMOVE(&gateway->runnable, relay, runnable_entry);
 	TAILQ_REMOVE(&gateway->relays, relay, entry);
+	hv_name_gate_free(relay);
 	hv_gateway_flow_closed(gateway, &relay->flow, reason);
 	relay->phase = HV_RELAY_ENDED;
 	hv_source_close(&gateway->loop, &relay->source, release);
@@ -109,7 +127,7 @@ void hv_relay_close(struct hv_relay *relay, const char *reason)
 }
 
 /* close() with SO_LINGER 0 sends RST (Linux tcp(7), as RFC 9293 section 3.10.5 ABORT). */
-static void reset_host(struct hv_relay *relay)
+void hv_relay_reset_host(const struct hv_relay *relay)
 {
 	struct linger linger = {.l_onoff = 1, .l_linger = 0};
 
@@ -122,7 +140,7 @@ void hv_relay_abort(struct hv_relay *relay, const char *reason)
 		haven_socket_set_user(relay->socket, NULL);
 		haven_abort(relay->socket);
 	}
-	reset_host(relay);
+	hv_relay_reset_host(relay);
 	end(relay, reason);
 }
 
@@ -224,6 +242,8 @@ static size_t read_once(struct hv_relay *relay, int *error)
 	if (got > 0) {
 		bool full = got == space;
 
+		if (relay->gate && hv_name_gate_answered(relay, iov, (size_t)got))
+			run_again(relay);
 		haven_send_commit(relay->socket, (size_t)got, full);
 		relay->flow.bytes_in += (uint64_t)got;
 		adapt_chunk(relay, (size_t)space, (size_t)got);
@@ -316,6 +336,27 @@ static size_t sink(void *user, const uint8_t *data, size_t size)
 	return size;
 }
 
+/* What of it may go on. The gate may open for good, or the relay end. */
+static size_t look(struct hv_relay *relay, struct iovec iov[2], size_t size)
+{
+	size_t allowed = hv_name_gate_look(relay, iov, size);
+
+	if (allowed == 0 && relay->gate && relay->phase == HV_RELAY_OPEN &&
+	    !relay->flow.being_refused &&
+	    (haven_socket_events(relay->socket) & HAVEN_EVENT_PEER_CLOSED)) {
+		hv_name_gate_ended(relay);
+		if (!relay->gate)
+			allowed = size;
+	}
+	if (!relay->gate && relay->phase == HV_RELAY_OPEN)
+		haven_socket_set_sink(relay->socket, sink, relay);
+	if (iov[0].iov_len > allowed)
+		iov[0].iov_len = allowed;
+	if (iov[1].iov_len > allowed - iov[0].iov_len)
+		iov[1].iov_len = allowed - iov[0].iov_len;
+	return allowed;
+}
+
 static void guest_ended(struct hv_relay *relay)
 {
 	relay->guest_eof = true;
@@ -339,8 +380,15 @@ static bool pump_out(struct hv_relay *relay)
 				guest_ended(relay);
 			break;
 		}
+		if (relay->gate) {
+			size = look(relay, iov, size);
+			if (size == 0)
+				return relay->phase == HV_RELAY_OPEN;
+		}
 		sent = write_host(relay, iov, iov[0].iov_len < size ? 2 : 1, &error);
 		if (sent > 0) {
+			if (relay->gate)
+				hv_name_gate_sent(relay, sent);
 			haven_recv_consume(relay->socket, sent);
 			relay->gateway->stack_work = true;
 		}
@@ -360,7 +408,7 @@ static void close_when_done(struct hv_relay *relay)
 
 static void pump(struct hv_relay *relay)
 {
-	if (relay->phase != HV_RELAY_OPEN || relay->reset_pending)
+	if (relay->phase != HV_RELAY_OPEN || relay->reset_pending || relay->flow.being_refused)
 		return;
 	if (relay->host_error) {
 		host_failed(relay, relay->host_error);
@@ -439,6 +487,7 @@ void hv_relay_open(struct hv_relay *relay)
 	relay->phase = HV_RELAY_OPEN;
 	haven_socket_set_user(relay->socket, relay);
 	haven_setsockopt(relay->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	haven_socket_set_sink(relay->socket, sink, relay);
+	if (!relay->gate)
+		haven_socket_set_sink(relay->socket, sink, relay);
 	pump(relay);
 }

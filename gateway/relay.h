@@ -19,6 +19,8 @@
 
 #include "gateway/gateway.h"
 
+struct hv_name_gate;
+
 enum hv_relay_phase {
 	HV_RELAY_HOST_CONNECTING,  /* guest's request waits for the host's connect */
 	HV_RELAY_GUEST_CONNECTING, /* host's connection waits for the guest's answer */
@@ -36,6 +38,7 @@ struct hv_relay {
 	enum hv_relay_phase phase;
 	uint32_t chunk; /* how much the next read of the host socket asks for, bytes */
 	int host_error; /* errno that the sink met; handled outside of it */
+	struct hv_name_gate *gate; /* what the guest sends is looked at first; NULL: not */
 
 	bool runnable;
 	bool host_readable, host_writable; /* no EAGAIN since the last edge */
@@ -73,6 +76,9 @@ void hv_relay_run(struct hv_relay *relay);
 /* End both sides: orderly, or with resets where a side is still up. */
 void hv_relay_close(struct hv_relay *relay, const char *reason);
 void hv_relay_abort(struct hv_relay *relay, const char *reason);
+
+/* What closes the host socket next resets its connection. */
+void hv_relay_reset_host(const struct hv_relay *relay);
 
 /* Whether everything that the guest sent, its end included, was handed to the host. */
 bool hv_relay_drained(const struct hv_relay *relay);

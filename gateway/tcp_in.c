@@ -85,6 +85,21 @@ static const struct hv_network_family *other_family(const struct hv_relay *relay
 	return haven_endpoint_is_v4(&relay->flow.destination) ? &network->v6 : &network->v4;
 }
 
+/*
+ * The host's kernel has accepted already, so a refusal shows as a reset, whether it is to be silent or not.
+ */
+static bool asked(struct hv_relay *relay)
+{
+	struct haven_verdict verdict;
+
+	if (hv_policy_ask(relay->gateway, &relay->flow, &relay->peer, &verdict) ==
+	    HV_POLICY_ALLOWED)
+		return true;
+	hv_policy_refused(relay->gateway, &relay->flow, &verdict, NULL, NULL);
+	hv_relay_reset_host(relay);
+	return false;
+}
+
 void hv_tcp_in_accept(struct hv_gateway *gateway, int fd, const struct haven_endpoint *peer,
 		      uint16_t host_port, uint16_t guest_port)
 {
@@ -95,6 +110,7 @@ void hv_tcp_in_accept(struct hv_gateway *gateway, int fd, const struct haven_end
 	if (!relay)
 		return;
 	relay->peer = *peer;
+	relay->flow.peer = &relay->peer;
 	relay->flow.source = *peer;
 	relay->flow.host_port = host_port;
 	relay->flow.destination.port = guest_port;
@@ -105,6 +121,10 @@ void hv_tcp_in_accept(struct hv_gateway *gateway, int fd, const struct haven_end
 						    : &gateway->network.v4;
 	}
 	memcpy(relay->flow.destination.address, family->guest, 16);
+	if (!asked(relay)) {
+		hv_relay_discard(relay);
+		return;
+	}
 	error = hv_relay_start(relay);
 	if (error < 0) {
 		hv_relay_discard(relay);

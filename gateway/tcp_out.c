@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "gateway/dns.h"
+#include "gateway/name_gate.h"
 
 /* What a connection of the guest's asks of its host socket. */
 static int open_socket(int family)
@@ -59,33 +60,63 @@ static void refuse(struct hv_gateway *gateway, struct haven_request *request, in
 	gateway->stack_work = true;
 }
 
-static void begin(struct hv_gateway *gateway, struct haven_request *request,
-		  const struct haven_endpoint *source, const struct haven_endpoint *destination,
-		  int fd, bool dns)
+/* flow: of what the policy has allowed; what it holds is the relay's from here on. */
+static struct hv_relay *begin(struct hv_gateway *gateway, struct haven_request *request,
+			      struct hv_flow *flow, const struct haven_verdict *verdict, int fd)
 {
-	struct hv_relay *relay;
-	int error;
+	struct hv_relay *relay = NULL;
+	int error = fd < 0 ? fd : -ENOMEM;
 
-	if (fd < 0) {
-		refuse(gateway, request, -fd);
-		return;
-	}
-	relay = hv_relay_new(gateway, fd, HV_FLOW_TCP_OUT);
+	if (fd >= 0)
+		relay = hv_relay_new(gateway, fd, HV_FLOW_TCP_OUT);
 	if (!relay) {
-		refuse(gateway, request, ENOMEM);
-		return;
+		hv_policy_leave(gateway, flow);
+		refuse(gateway, request, -error);
+		return NULL;
 	}
-	relay->flow.source = *source;
-	relay->flow.destination = *destination;
+	hv_flow_take(&relay->flow, flow);
 	relay->request = request;
-	relay->dns_attempt = dns ? 1 : 0;
-	error = hv_relay_start(relay);
+	error = 0;
+	if (verdict->name_check != HAVEN_NAME_FREE)
+		error = hv_name_gate_create(relay, verdict);
+	if (error == 0)
+		error = hv_relay_start(relay);
 	if (error < 0) {
 		refuse(gateway, request, -error);
 		hv_relay_discard(relay);
-		return;
+		return NULL;
 	}
 	haven_request_set_user(request, relay);
+	return relay;
+}
+
+/* The address policy has let it through; now the rules. */
+static void ask_policy(struct hv_gateway *gateway, struct haven_request *request,
+		       struct hv_flow *flow, const struct haven_endpoint *host)
+{
+	struct sockaddr_storage address;
+	struct haven_verdict verdict;
+	socklen_t size;
+
+	if (hv_policy_ask(gateway, flow, NULL, &verdict) != HV_POLICY_ALLOWED) {
+		hv_policy_refused(gateway, flow, &verdict, NULL, request);
+		return;
+	}
+	size = haven_endpoint_to_sockaddr(host, &address);
+	begin(gateway, request, flow, &verdict, connect_host(&address, size));
+}
+
+static void begin_dns(struct hv_gateway *gateway, struct haven_request *request,
+		      struct hv_flow *flow)
+{
+	struct haven_verdict verdict = {.name_check = HAVEN_NAME_FREE};
+	struct sockaddr_storage address;
+	socklen_t size = hv_dns_server(gateway->dns, 0, &address);
+	struct hv_relay *relay = begin(gateway, request, flow, &verdict,
+				       size ? connect_host(&address, size) : -ECONNREFUSED);
+
+	if (relay)
+		relay->dns_attempt = 1;
 }
 
 void hv_tcp_out_request(void *user, struct haven_request *request,
@@ -93,9 +124,10 @@ void hv_tcp_out_request(void *user, struct haven_request *request,
 			const struct haven_endpoint *destination)
 {
 	struct hv_gateway *gateway = user;
+	struct hv_flow flow = {.kind = HV_FLOW_TCP_OUT,
+			       .source = *source,
+			       .destination = *destination};
 	struct haven_endpoint host;
-	struct sockaddr_storage address;
-	socklen_t size;
 
 	if (!hv_flow_allowed(&gateway->flows, HV_FLOW_TCP_OUT)) {
 		hv_gateway_limit_reached(gateway, HV_FLOW_TCP_OUT);
@@ -104,14 +136,10 @@ void hv_tcp_out_request(void *user, struct haven_request *request,
 	}
 	switch (hv_policy_destination(&gateway->network, destination, &host)) {
 	case HV_DESTINATION_HOST:
-		size = haven_endpoint_to_sockaddr(&host, &address);
-		begin(gateway, request, source, destination, connect_host(&address, size),
-		      false);
+		ask_policy(gateway, request, &flow, &host);
 		return;
 	case HV_DESTINATION_DNS:
-		size = hv_dns_server(gateway->dns, 0, &address);
-		begin(gateway, request, source, destination,
-		      size ? connect_host(&address, size) : -ECONNREFUSED, true);
+		begin_dns(gateway, request, &flow);
 		return;
 	case HV_DESTINATION_REFUSED:
 		haven_request_refuse(request, ECONNREFUSED, NULL);
@@ -129,9 +157,10 @@ void hv_tcp_out_cancelled(void *user, struct haven_request *request)
 {
 	struct hv_relay *relay = haven_request_user(request);
 
-	(void)user;
-	if (!relay)
+	if (!relay) {
+		hv_refusal_cancelled(user, request);
 		return;
+	}
 	relay->request = NULL;
 	hv_relay_abort(relay, "given up by the guest");
 }

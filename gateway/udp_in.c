@@ -112,6 +112,46 @@ static bool choose_seen(struct hv_udp *udp, const struct haven_endpoint *peer,
 	return false;
 }
 
+/* Into both tables. */
+static bool enter(struct hv_udp *udp, struct session *session,
+		  const struct hv_udp_arrival *arrival)
+{
+	if (!choose_seen(udp, &arrival->peer, &session->flow.destination,
+			 &session->flow.source) ||
+	    hv_table_add(&udp->sessions, &session->by_answer,
+			 hash_answer(&udp->sessions, &session->flow.destination,
+				     &session->flow.source)) < 0)
+		return false;
+	if (hv_table_add(&udp->peers, &session->by_peer,
+			 hash_peer(&udp->peers, session->listener, &arrival->peer,
+				   arrival->local)) == 0)
+		return true;
+	hv_table_remove(&udp->sessions, &session->by_answer);
+	return false;
+}
+
+static void session_refused(struct hv_flow *flow, const char *reason)
+{
+	struct session *session = hv_container(flow, struct session, flow);
+
+	hv_idle_remove(&session->listener->socket.gateway->udp->idle, &session->idle);
+	end_session(session, reason);
+}
+
+/* Whether rules let the session be. A peer that they do not is told nothing: its host's socket stands for others, too. */
+static bool asked(struct hv_gateway *gateway, struct session *session)
+{
+	struct haven_verdict verdict;
+
+	session->flow.peer = &session->peer;
+	session->flow.refuse = session_refused;
+	if (hv_policy_ask(gateway, &session->flow, &session->peer, &verdict) ==
+	    HV_POLICY_ALLOWED)
+		return true;
+	hv_policy_refused(gateway, &session->flow, &verdict, NULL, NULL);
+	return false;
+}
+
 static struct session *new_session(struct hv_udp *udp, struct hv_udp_listener *listener,
 				   const struct hv_udp_arrival *arrival)
 {
@@ -137,23 +177,13 @@ static struct session *new_session(struct hv_udp *udp, struct hv_udp_listener *l
 	memcpy(session->flow.destination.address, family->guest, 16);
 	session->flow.destination.port = listener->guest_port;
 	session->idle.expired = session_expired;
-	if (!choose_seen(udp, &arrival->peer, &session->flow.destination,
-			 &session->flow.source) ||
-	    hv_table_add(&udp->sessions, &session->by_answer,
-			 hash_answer(&udp->sessions, &session->flow.destination,
-				     &session->flow.source)) < 0) {
-		free(session);
-		return NULL;
-	}
-	if (hv_table_add(&udp->peers, &session->by_peer,
-			 hash_peer(&udp->peers, listener, &arrival->peer, arrival->local)) <
-	    0) {
-		hv_table_remove(&udp->sessions, &session->by_answer);
+	if (!asked(gateway, session) || !enter(udp, session, arrival)) {
+		hv_policy_leave(gateway, &session->flow);
 		free(session);
 		return NULL;
 	}
 	hv_idle_add(&udp->idle, &session->idle);
-	hv_flow_open(&gateway->flows, &session->flow, gateway->loop.now_ns);
+	hv_gateway_flow_opened(gateway, &session->flow);
 	return session;
 }
 

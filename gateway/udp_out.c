@@ -9,6 +9,7 @@
 
 #include "gateway/dns.h"
 #include "gateway/peer_set.h"
+#include "gateway/udp_talk.h"
 
 #define IDLE_ONE_WAY_NS	  (30 * HV_NS_PER_S)
 #define IDLE_BOTH_WAYS_NS (120 * HV_NS_PER_S)
@@ -140,6 +141,9 @@ static void mapping_arrived(struct hv_udp_socket *socket, const struct hv_udp_ar
 			     &gateway->udp->mappings))
 		return;
 	hv_policy_source(&gateway->network, &arrival->peer, &source);
+	if (gateway->policy->active &&
+	    !hv_udp_talk_in(gateway, &mapping->flow.source, &source, arrival->size))
+		return;
 	mapping->spoken_in = true;
 	mapping->flow.bytes_in += arrival->size;
 	use_mapping(mapping);
@@ -186,6 +190,7 @@ static struct mapping *new_mapping(struct hv_gateway *gateway,
 	if (!mapping)
 		return NULL;
 	mapping->flow.kind = HV_FLOW_UDP_OUT;
+	mapping->flow.many = gateway->policy->active;
 	mapping->flow.source = *guest;
 	mapping->flow.destination = *destination;
 	mapping->socket.arrived = mapping_arrived;
@@ -204,7 +209,7 @@ static struct mapping *new_mapping(struct hv_gateway *gateway,
 		return NULL;
 	}
 	hv_idle_add(&udp->idle, &mapping->idle);
-	hv_flow_open(&gateway->flows, &mapping->flow, gateway->loop.now_ns);
+	hv_gateway_flow_opened(gateway, &mapping->flow);
 	return mapping;
 }
 
@@ -233,8 +238,8 @@ void hv_udp_departure_of(const struct haven_datagram *datagram,
 		departure->hop_limit = (uint8_t)(datagram->hop_limit - 1);
 }
 
-static void forward(struct hv_gateway *gateway, const struct haven_datagram *datagram,
-		    const struct haven_endpoint *host)
+void hv_udp_out_send(struct hv_gateway *gateway, const struct haven_datagram *datagram,
+		     const struct haven_endpoint *host)
 {
 	struct mapping *mapping = find_mapping(gateway->udp, &datagram->source);
 	struct hv_udp_departure departure;
@@ -262,7 +267,8 @@ void hv_udp_out_datagram(void *user, const struct haven_datagram *datagram)
 		return;
 	switch (hv_policy_destination(&gateway->network, &datagram->destination, &host)) {
 	case HV_DESTINATION_HOST:
-		forward(gateway, datagram, &host);
+		if (!gateway->policy->active || hv_udp_talk_out(gateway, datagram, &host))
+			hv_udp_out_send(gateway, datagram, &host);
 		return;
 	case HV_DESTINATION_DNS:
 		hv_dns_query(gateway->dns, datagram);

@@ -52,7 +52,8 @@ enum haven_direction {
 
 /* Where a text is wrong. */
 struct haven_rule_error {
-	char file[192];	       /* of haven_rules_add_text(), the included one when it is there; else "" */
+	char file
+		[192]; /* of haven_rules_add_text(), the included one when it is there; else "" */
 	unsigned line, column; /* from 1; columns are bytes */
 	char text[320];	       /* what was found and what was expected, one line */
 };
@@ -74,6 +75,13 @@ HAVEN_API int haven_rules_create(const struct haven_env *env,
 /* NULL is allowed. */
 HAVEN_API void haven_rules_destroy(struct haven_rules *rules);
 HAVEN_API uint32_t haven_rules_count(const struct haven_rules *rules);
+/* No rule in its shortest form is as long as this, with its end. */
+#define HAVEN_RULE_TEXT 2048
+/* Rule `number` (from 1) in its shortest form, with its verb; NULL: there is none. Lives as long as the rules. */
+HAVEN_API const char *haven_rules_text(const struct haven_rules *rules, uint32_t number);
+/* Whether a rule of this direction has a name. */
+HAVEN_API bool haven_rules_have_names(const struct haven_rules *rules,
+				      enum haven_direction direction);
 
 /*
  * Add one rule at the end. Errors: -EINVAL (*error says where and why), -ENOMEM, -ENOSPC (65,536 rules).
@@ -106,9 +114,11 @@ HAVEN_API int haven_rules_add_text(struct haven_rules *rules, const char *file,
 
 struct haven_filter_config {
 	struct haven_env env;
-	uint32_t max_bindings;	 /* names bound to addresses; at the limit the one that expires first goes; default 65,536 */
+	uint32_t
+		max_bindings; /* names bound to addresses; at the limit the one that expires first goes; default 65,536 */
 	uint32_t max_addresses_per_name; /* default 64; the same */
-	uint64_t name_floor_ns; /* a name stays bound at least this long, whatever its TTL; default 60 s */
+	uint64_t
+		name_floor_ns; /* a name stays bound at least this long, whatever its TTL; default 60 s */
 	bool name_may_miss; /* a flow that is allowed by a name need not say its server's name (see haven_name_check) */
 };
 HAVEN_API void haven_filter_config_init(struct haven_filter_config *config);
@@ -137,20 +147,20 @@ HAVEN_API int haven_filter_remove(struct haven_filter *filter, uint32_t number);
  * Addresses that `host` stands for, 16 bytes each, IPv4 v4-mapped. They, loopback, unspecified and multicast addresses are
  * never bound to a name by haven_filter_bind(). Copied. Errors: -ENOMEM.
  */
-HAVEN_API int haven_filter_set_host(struct haven_filter *filter,
-				    const uint8_t (*addresses)[16], size_t count);
+HAVEN_API int haven_filter_set_host(struct haven_filter *filter, const uint8_t (*addresses)[16],
+				    size_t count);
 
 struct haven_rule_info {
-	uint32_t number;	/* from 1, in order */
-	const char *text;	/* the rule, in its shortest form; lives until rules change */
-	const char *file;	/* where it came from, "" when it was no file */
+	uint32_t number;  /* from 1, in order */
+	const char *text; /* the rule, in its shortest form; lives until rules change */
+	const char *file; /* where it came from, "" when it was no file */
 	unsigned line;
 	bool allow;
 	enum haven_direction direction;
-	uint64_t flows;		/* that it decided about */
-	uint64_t refused;	/* of them: by `deny`, limit or max */
-	uint64_t bytes;		/* of flows that have ended, both ways */
-	uint32_t open;		/* flows at this time */
+	uint64_t flows;	  /* that it decided about */
+	uint64_t refused; /* of them: by `deny`, limit or max */
+	uint64_t bytes;	  /* of flows that have ended, both ways */
+	uint32_t open;	  /* flows at this time */
 };
 HAVEN_API uint32_t haven_filter_rule_count(const struct haven_filter *filter);
 /* False: there is no such rule. */
@@ -196,8 +206,10 @@ struct haven_filter_flow {
 	enum haven_direction direction;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6 */
 	struct haven_endpoint source, destination; /* ICMP: ports are 0 */
-	const char *server_name; /* what the flow itself says (TLS, HTTP, QUIC); NULL: not known, or not yet */
-	const char *bound_name; /* of an open flow: the name it was allowed by, in place of those bound now; else NULL */
+	const char *
+		server_name; /* what the flow itself says (TLS, HTTP, QUIC); NULL: not known, or not yet */
+	const char *
+		bound_name; /* of an open flow: the name it was allowed by, in place of those bound now; else NULL */
 };
 
 /* Why a verdict is what it is. */
@@ -215,7 +227,7 @@ enum haven_verdict_reason {
 
 /* Whether the server name that an allowed flow says has to be looked at. */
 enum haven_name_check {
-	HAVEN_NAME_FREE,     /* no: no rule with a name comes into it */
+	HAVEN_NAME_FREE, /* no: no rule with a name comes into it */
 	/*
 	 * A rule with a name decided, or one that denies a name stands before the one that did: when the flow says a name, decide again
 	 * with it; when it is of a kind that says none (neither TLS nor HTTP nor QUIC), it is allowed.
@@ -229,15 +241,18 @@ struct haven_verdict {
 	bool silent; /* refused: say nothing */
 	bool log;
 	enum haven_verdict_reason reason;
-	enum haven_name_check name_check; /* of allowed ones; HAVEN_NAME_FREE when server_name was given */
+	enum haven_name_check
+		name_check; /* of allowed ones; HAVEN_NAME_FREE when server_name was given */
 	/*
 	 * With HAVEN_NAME_IF_SAID: TLS, HTTP and QUIC without a name, or with one that cannot be read, are allowed, too. So it is where the
 	 * configuration says so, and where the rule that decided has no name.
 	 */
 	bool name_may_miss;
-	uint32_t rule;	     /* number of the rule that decided, 0: the default */
-	struct haven_rule *handle; /* the same; NULL: the default. For haven_filter_enter(), at once */
-	char name[HAVEN_NAME_SIZE]; /* the bound name that the rule matched by, else the latest that is bound, else "" */
+	uint32_t rule; /* number of the rule that decided, 0: the default */
+	struct haven_rule
+		*handle; /* the same; NULL: the default. For haven_filter_enter(), at once */
+	char name
+		[HAVEN_NAME_SIZE]; /* the bound name that the rule matched by, else the latest that is bound, else "" */
 	uint64_t name_since_ns;
 };
 

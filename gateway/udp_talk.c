@@ -1,0 +1,426 @@
+/*
+ * Which destinations each port of the guest may speak to. See udp_talk.h.
+ */
+#include "gateway/udp_talk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway/audit.h"
+#include "gateway/learn.h"
+#include "gateway/server_name.h"
+
+#define TALKS_MAX 65536
+/* As mappings (udp_out.c). */
+#define IDLE_ONE_WAY_NS	  (30 * HV_NS_PER_S)
+#define IDLE_BOTH_WAYS_NS (120 * HV_NS_PER_S)
+/* A refusal holds this long; then the rules, or what is known of names, may be others. */
+#define REFUSED_NS HV_NS_PER_S
+/* Datagrams of one conversation that are held, and their bytes. */
+#define HELD_MAX       16
+#define HELD_BYTES_MAX 24576
+
+#define PORT_QUIC 443 /* RFC 9114 section 3.1: where HTTP/3 is, and nothing else is expected */
+
+enum talk_state { TALK_OPEN, TALK_LOOKING, TALK_REFUSED };
+
+struct held {
+	struct held *next;
+	struct haven_datagram datagram;
+	uint8_t data[];
+};
+
+struct talk {
+	struct hv_flow flow; /* not in the list of flows: its mapping is */
+	struct hv_node node;
+	struct hv_idle idle;
+	struct hv_gateway *gateway;
+	enum talk_state state;
+	uint32_t generation; /* of the rules that allowed it */
+	uint64_t refused_until_ns;
+	bool silent;
+	enum haven_name_check check;
+	bool name_may_miss;
+	struct haven_endpoint host;
+	struct hv_quic_name_reader *reader; /* while LOOKING */
+	struct held *held, **held_end;
+	unsigned held_count;
+	size_t held_bytes;
+};
+
+struct hv_udp_talks {
+	struct hv_table table;
+	struct hv_idle_clock idle;
+};
+
+/* --- the table -------------------------------------------------------------------------- */
+
+static uint64_t hash_talk(const struct hv_table *table, const struct haven_endpoint *guest,
+			  const struct haven_endpoint *peer)
+{
+	uint64_t hash = hv_table_hash(table, guest->port, guest->address, 16);
+
+	return hv_table_hash(table, hash + peer->port, peer->address, 16);
+}
+
+static struct talk *find(struct hv_udp_talks *talks, const struct haven_endpoint *guest,
+			 const struct haven_endpoint *peer)
+{
+	struct hv_node *node =
+		hv_table_first(&talks->table, hash_talk(&talks->table, guest, peer));
+
+	for (; node; node = hv_table_next(node)) {
+		struct talk *talk = hv_container(node, struct talk, node);
+
+		if (hv_endpoint_equal(&talk->flow.source, guest) &&
+		    hv_endpoint_equal(&talk->flow.destination, peer))
+			return talk;
+	}
+	return NULL;
+}
+
+static void drop_held(struct talk *talk)
+{
+	while (talk->held) {
+		struct held *held = talk->held;
+
+		talk->held = held->next;
+		free(held);
+	}
+	talk->held_end = &talk->held;
+	talk->held_count = 0;
+	talk->held_bytes = 0;
+	hv_quic_name_free(talk->reader);
+	talk->reader = NULL;
+}
+
+/* Off its idle list already. */
+static void end_talk(struct talk *talk, const char *reason)
+{
+	struct hv_gateway *gateway = talk->gateway;
+
+	hv_audit_ended(gateway->policy->audit, &talk->flow, reason);
+	if (talk->state != TALK_REFUSED)
+		hv_learn_ended(gateway->policy->learn, &talk->flow);
+	hv_policy_leave(gateway, &talk->flow);
+	drop_held(talk);
+	hv_table_remove(&gateway->talks->table, &talk->node);
+	free(talk);
+}
+
+static void talk_expired(struct hv_idle *idle)
+{
+	end_talk(hv_container(idle, struct talk, idle), "idle");
+}
+
+static void remove_talk(struct talk *talk, const char *reason)
+{
+	hv_idle_remove(&talk->gateway->talks->idle, &talk->idle);
+	end_talk(talk, reason);
+}
+
+static struct talk *new_talk(struct hv_gateway *gateway, const struct haven_datagram *datagram,
+			     const struct haven_endpoint *host)
+{
+	struct hv_udp_talks *talks = gateway->talks;
+	struct talk *talk = calloc(1, sizeof(*talk));
+
+	if (talks->table.count >= TALKS_MAX)
+		remove_talk(hv_container(hv_idle_oldest(&talks->idle), struct talk, idle),
+			    "displaced by a newer one");
+	if (!talk)
+		return NULL;
+	talk->gateway = gateway;
+	talk->flow.kind = HV_FLOW_UDP_OUT;
+	talk->flow.source = datagram->source;
+	talk->flow.destination = datagram->destination;
+	talk->flow.opened_ns = gateway->loop.now_ns;
+	talk->host = *host;
+	talk->held_end = &talk->held;
+	talk->idle.expired = talk_expired;
+	if (hv_table_add(&talks->table, &talk->node,
+			 hash_talk(&talks->table, &datagram->source, &datagram->destination)) <
+	    0) {
+		free(talk);
+		return NULL;
+	}
+	hv_idle_add(&talks->idle, &talk->idle);
+	return talk;
+}
+
+/* --- refusing --------------------------------------------------------------------------- */
+
+static void tell_guest(struct hv_gateway *gateway, const struct haven_datagram *datagram)
+{
+	struct hv_net_error error = {.local = true,
+				     .kind = HAVEN_ICMP_PROHIBITED,
+				     .size = datagram->size};
+
+	hv_udp_tell(gateway, &datagram->source, &datagram->destination, &error);
+}
+
+static void refuse(struct talk *talk, const struct haven_verdict *verdict, const char *fault)
+{
+	struct hv_gateway *gateway = talk->gateway;
+
+	talk->state = TALK_REFUSED;
+	talk->silent = verdict->silent;
+	talk->refused_until_ns = gateway->loop.now_ns + REFUSED_NS;
+	hv_policy_refused(gateway, &talk->flow, verdict, fault, NULL);
+	hv_audit_ended(gateway->policy->audit, &talk->flow, "refused by a rule");
+	talk->flow.number = 0;
+	hv_policy_leave(gateway, &talk->flow);
+	drop_held(talk);
+}
+
+/* --- asking ----------------------------------------------------------------------------- */
+
+static void ask(struct talk *talk)
+{
+	struct hv_gateway *gateway = talk->gateway;
+	struct haven_verdict verdict;
+
+	talk->generation = gateway->policy->generation;
+	if (hv_policy_ask(gateway, &talk->flow, NULL, &verdict) != HV_POLICY_ALLOWED) {
+		refuse(talk, &verdict, NULL);
+		return;
+	}
+	hv_audit_began(gateway->policy->audit, &talk->flow);
+	talk->check = verdict.name_check;
+	talk->name_may_miss = verdict.name_may_miss;
+	talk->state = verdict.name_check == HAVEN_NAME_FREE ? TALK_OPEN : TALK_LOOKING;
+}
+
+/* As the rules of now have it. */
+static void refresh(struct talk *talk)
+{
+	struct hv_gateway *gateway = talk->gateway;
+	bool again =
+		talk->state == TALK_REFUSED && gateway->loop.now_ns >= talk->refused_until_ns;
+
+	if (talk->generation != gateway->policy->generation) {
+		again = talk->state == TALK_REFUSED ||
+			!hv_policy_still_allows(gateway, &talk->flow);
+		talk->generation = gateway->policy->generation;
+	}
+	if (!again)
+		return;
+	hv_audit_ended(gateway->policy->audit, &talk->flow, "refused by new rules");
+	talk->flow.number = 0;
+	hv_policy_leave(gateway, &talk->flow);
+	drop_held(talk);
+	ask(talk);
+}
+
+/* --- names ------------------------------------------------------------------------------ */
+
+static struct haven_verdict verdict_of(const struct talk *talk)
+{
+	return (struct haven_verdict){
+		.name_check = talk->check,
+		.name_may_miss = talk->name_may_miss,
+		.rule = haven_filter_rule_number(talk->gateway->policy->filter,
+						 talk->flow.rule),
+	};
+}
+
+static bool nameless(struct talk *talk, const char *fault)
+{
+	struct haven_verdict verdict = verdict_of(talk);
+
+	if (hv_policy_judge_nameless(talk->gateway, &talk->flow, &verdict))
+		return true;
+	refuse(talk, &verdict, fault);
+	return false;
+}
+
+static bool judge(struct talk *talk, const char *name)
+{
+	struct haven_verdict verdict;
+	char fault[HAVEN_NAME_SIZE + 64];
+
+	if (hv_policy_judge(talk->gateway, &talk->flow, name, &verdict) == HV_POLICY_ALLOWED)
+		return true;
+	snprintf(fault, sizeof(fault), "it asks for the server '%s'", name);
+	refuse(talk, &verdict, fault);
+	return false;
+}
+
+/*
+ * What the first datagrams say. Returns false when more of them are needed; else the talk is OPEN or
+ * REFUSED.
+ */
+static bool look(struct talk *talk, const uint8_t *data, size_t size)
+{
+	enum hv_server_name_event event;
+	bool good = false;
+
+	if (!talk->reader)
+		talk->reader = hv_quic_name_new();
+	event = talk->reader ? hv_quic_name_feed(talk->reader, data, size)
+			     : HV_SERVER_NAME_UNREADABLE;
+	switch (event) {
+	case HV_SERVER_NAME_MORE:
+	case HV_SERVER_NAME_WAIT:
+		return false;
+	case HV_SERVER_NAME_NAME:
+		good = judge(talk, hv_quic_name(talk->reader));
+		break;
+	case HV_SERVER_NAME_DONE: /* no QUIC */
+		good = (talk->flow.destination.port != PORT_QUIC &&
+			talk->check != HAVEN_NAME_MUST_BE_SAID) ||
+		       nameless(talk, "it is no QUIC that can be read");
+		break;
+	case HV_SERVER_NAME_HIDDEN:
+		good = nameless(talk, hv_quic_name_fault(talk->reader)) &&
+		       judge(talk, hv_quic_name(talk->reader));
+		break;
+	case HV_SERVER_NAME_MISSING:
+	case HV_SERVER_NAME_UNREADABLE:
+		good = nameless(talk, talk->reader ? hv_quic_name_fault(talk->reader)
+						   : "there is no memory to read it");
+		break;
+	}
+	if (good)
+		talk->state = TALK_OPEN;
+	return true;
+}
+
+static bool hold(struct talk *talk, const struct haven_datagram *datagram)
+{
+	struct held *held;
+
+	if (talk->held_count >= HELD_MAX || talk->held_bytes + datagram->size > HELD_BYTES_MAX)
+		return false;
+	held = malloc(sizeof(*held) + datagram->size);
+	if (!held)
+		return false;
+	held->next = NULL;
+	held->datagram = *datagram;
+	held->datagram.data = held->data;
+	memcpy(held->data, datagram->data, datagram->size);
+	*talk->held_end = held;
+	talk->held_end = &held->next;
+	talk->held_count++;
+	talk->held_bytes += datagram->size;
+	return true;
+}
+
+static void release(struct talk *talk)
+{
+	for (const struct held *held = talk->held; held; held = held->next) {
+		talk->flow.bytes_out += held->datagram.size;
+		hv_udp_out_send(talk->gateway, &held->datagram, &talk->host);
+	}
+	drop_held(talk);
+}
+
+/* Each datagram of a batch. */
+static void look_at_all(struct talk *talk, const struct haven_datagram *datagram)
+{
+	size_t each = datagram->gso_size ? datagram->gso_size : datagram->size;
+
+	for (size_t at = 0; at < datagram->size && talk->state == TALK_LOOKING; at += each) {
+		size_t left = datagram->size - at;
+
+		look(talk, datagram->data + at, left < each ? left : each);
+	}
+}
+
+/* An open one to a server with a name: another connection may begin in it, for another name. */
+static bool begins_again(const struct talk *talk, const struct haven_datagram *datagram)
+{
+	size_t each = datagram->gso_size ? datagram->gso_size : datagram->size;
+
+	if (talk->state != TALK_OPEN || talk->check == HAVEN_NAME_FREE)
+		return false;
+	for (size_t at = 0; at < datagram->size; at += each) {
+		if (hv_quic_begins_another(datagram->data + at, datagram->size - at < each
+									? datagram->size - at
+									: each))
+			return true;
+	}
+	return false;
+}
+
+/* --- from outside ----------------------------------------------------------------------- */
+
+bool hv_udp_talk_out(struct hv_gateway *gateway, const struct haven_datagram *datagram,
+		     const struct haven_endpoint *host)
+{
+	struct talk *talk = find(gateway->talks, &datagram->source, &datagram->destination);
+
+	if (talk) {
+		refresh(talk);
+	} else {
+		talk = new_talk(gateway, datagram, host);
+		if (!talk)
+			return false;
+		ask(talk);
+	}
+	hv_idle_touch(&gateway->talks->idle, &talk->idle, talk->flow.ready_ns ? 1 : 0);
+	if (begins_again(talk, datagram))
+		talk->state = TALK_LOOKING;
+	if (talk->state == TALK_LOOKING) {
+		look_at_all(talk, datagram);
+		if (talk->state == TALK_LOOKING) {
+			hold(talk, datagram); /* beyond the limit: lost, and sent again */
+			return false;
+		}
+	}
+	if (talk->state == TALK_REFUSED) {
+		if (!talk->silent)
+			tell_guest(gateway, datagram);
+		return false;
+	}
+	release(talk);
+	talk->flow.bytes_out += datagram->size;
+	return true;
+}
+
+bool hv_udp_talk_in(struct hv_gateway *gateway, const struct haven_endpoint *guest,
+		    const struct haven_endpoint *peer, size_t size)
+{
+	struct talk *talk = find(gateway->talks, guest, peer);
+
+	if (!talk)
+		return false;
+	refresh(talk);
+	if (talk->state == TALK_REFUSED)
+		return false;
+	if (talk->flow.ready_ns == 0)
+		talk->flow.ready_ns = gateway->loop.now_ns;
+	talk->flow.bytes_in += size;
+	hv_idle_touch(&gateway->talks->idle, &talk->idle, 1);
+	return true;
+}
+
+int hv_udp_talks_create(struct hv_gateway *gateway)
+{
+	struct hv_udp_talks *talks = calloc(1, sizeof(*talks));
+
+	if (!talks)
+		return -ENOMEM;
+	gateway->talks = talks;
+	hv_table_init(&talks->table);
+	hv_idle_init(&talks->idle, &gateway->loop, IDLE_ONE_WAY_NS, IDLE_BOTH_WAYS_NS);
+	return 0;
+}
+
+void hv_udp_talks_destroy(struct hv_gateway *gateway)
+{
+	struct hv_udp_talks *talks = gateway->talks;
+	struct hv_idle *idle;
+
+	if (!talks)
+		return;
+	while ((idle = hv_idle_oldest(&talks->idle))) {
+		hv_idle_remove(&talks->idle, idle);
+		idle->expired(idle);
+	}
+	hv_idle_finish(&talks->idle);
+	hv_table_finish(&talks->table);
+	free(talks);
+	gateway->talks = NULL;
+}
