@@ -108,7 +108,7 @@ json_t *hv_why_policy_row(const struct hv_answer *answer, uint8_t protocol)
 	rule_text(answer, &verdict, rule, sizeof(rule));
 	name_text(answer, &verdict, name, sizeof(name));
 	row = hv_why_row(answer, verdict.allowed ? "allowed" : "denied",
-			 "the guest may %sconnect to %s by %s %s%s%s",
+			 "the guest may %sconnect to %s by %s, %s%s%s",
 			 verdict.allowed ? "" : "not ", where,
 			 hv_control_protocol_name(protocol), rule, name, check_text(&verdict));
 	if (!row)
