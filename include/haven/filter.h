@@ -14,17 +14,23 @@
  *		.example.org, not example.org itself), `host` (the addresses that haven_filter_set_host() was told),
  *		or `*` (any). An IPv6 address with PORTS behind it stands in brackets. Of `out` it is the destination,
  *		of `in` the address that the connection comes to.
- *	PORTS	80, https, 8000-8099, or a list of them: :http,https,8000-8099. Without it: all ports. A word without dot
- *		and colon that is a number, a range, a service or a list of those is PORTS, too (`out https`);
- *		a single-label name that is also a service's is a name with a dot behind it (`out redis.`).
+ *	PORTS	80, https, 8000-8099, or a list of them: :http,https,8000-8099; at most 64 that do not touch each other. Without it:
+ *		all ports. A word without dot and colon, but `host` and `*`, is PORTS, too (`out https`): a name of one label
+ *		is written with a dot behind it (`out redis.`) or with PORTS (`out redis:6379`), so that a service
+ *		that is misspelt is an error and not a host. A name of several ports means all of them.
  *	from	the source: an address, a block, `host`; not a name
  *	drop	(deny) say nothing to who is refused; else: RST, or ICMP "administratively prohibited"
  *	log	tell the flow, also when it is allowed
  *	limit	(allow) new flows a second (or /min, /h), a token bucket with as many tokens; beyond it the flow is refused
  *	max	(allow) flows at a time; beyond it the flow is refused
  *
- * Words after HOST can stand in any order. `#` begins a comment. Where no rule matches, a flow is refused if
- * an `allow` rule of its direction stands, else allowed.
+ * Words after HOST can stand in any order, each once. `#` begins a comment. Where no rule matches, a flow is refused if
+ * an `allow` rule of its direction stands, else allowed. N of `limit` is at most 1,000,000. `icmp` is ICMP and ICMPv6.
+ * PORTS without a protocol are those of TCP and UDP. IPv4 blocks, written as ::ffff:0:0/96 or not, never mean IPv6
+ * addresses, nor the other way round. Names are those of hosts in ASCII (letters, digits, `-`, `_`).
+ *
+ * haven_filter_rule() shows a rule in its shortest form, in which two rules that say the same are the same text: ports
+ * as numbers in order, names in lower case, options in the order above.
  *
  * Names are bound to addresses by haven_filter_bind(), with what DNS answers said, for as long as they said it. A rule
  * with a name matches an address that such a name is bound to, never by looking anything up. As one address can serve many
@@ -50,12 +56,12 @@ enum haven_direction {
 
 /* --- rules as text ------------------------------------------------------------------------ */
 
-/* Where a text is wrong. */
+/* Where a text is wrong. All 0 and "" when nothing was. */
 struct haven_rule_error {
 	char file
 		[192]; /* of haven_rules_add_text(), the included one when it is there; else "" */
 	unsigned line, column; /* from 1; columns are bytes */
-	char text[320];	       /* what was found and what was expected, one line */
+	char text[320];	       /* one line of ASCII: expected `in` or `out`, found 'uot' */
 };
 
 /* What stands at the front of a rule. */
@@ -76,7 +82,7 @@ HAVEN_API int haven_rules_create(const struct haven_env *env,
 HAVEN_API void haven_rules_destroy(struct haven_rules *rules);
 HAVEN_API uint32_t haven_rules_count(const struct haven_rules *rules);
 /* No rule in its shortest form is as long as this, with its end. */
-#define HAVEN_RULE_TEXT 2048
+#define HAVEN_RULE_TEXT 1536
 /* Rule `number` (from 1) in its shortest form, with its verb; NULL: there is none. Lives as long as the rules. */
 HAVEN_API const char *haven_rules_text(const struct haven_rules *rules, uint32_t number);
 /* Whether a rule of this direction has a name. */
@@ -84,15 +90,16 @@ HAVEN_API bool haven_rules_have_names(const struct haven_rules *rules,
 				      enum haven_direction direction);
 
 /*
- * Add one rule at the end. Errors: -EINVAL (*error says where and why), -ENOMEM, -ENOSPC (65,536 rules).
- * On an error nothing is added.
+ * Add one rule at the end. Errors: -EINVAL (*error says where and why), -ENOMEM, -ENOSPC (65,536 rules, or 2,097,152
+ * prefixes of ports and labels of names in all; *error says so, too). On an error nothing is added. error may be NULL.
  */
 HAVEN_API int haven_rules_add(struct haven_rules *rules, enum haven_rule_verb verb,
 			      const char *text, struct haven_rule_error *error);
 
 /*
- * Where `include FILE` in a text finds what it names. open: FILE as written, and the file that says so; on success *text
- * (of *size bytes) and `path` (its name in errors) are set, and close is called with them when it was read. Negative errno: error.
+ * Where `include FILE` in a text finds what it names: the rest of the line, blanks inside and all. open: FILE as written, and
+ * the file that says so; on success *text (of *size bytes) and `path` (its name in errors) are set, and close is called with
+ * them when it was read. Negative errno: it cannot be read, which makes the text wrong (-EINVAL) unless it is -ENOMEM.
  */
 struct haven_rules_source {
 	void *user;
@@ -103,7 +110,8 @@ struct haven_rules_source {
 
 /*
  * Add the rules of a text, a line each; blank lines and `#` comments are passed over. file: its name, for errors. source may be NULL
- * (then `include` is an error). Includes nest 8 deep. Errors: as haven_rules_add(). On an error nothing is added.
+ * (then `include` is an error). Includes nest 8 deep, and are at most 1,024 in all. Errors: as haven_rules_add(). On an error
+ * nothing is added.
  */
 HAVEN_API int haven_rules_add_text(struct haven_rules *rules, const char *file,
 				   const char *text, size_t size,
@@ -117,13 +125,15 @@ struct haven_filter_config {
 	uint32_t
 		max_bindings; /* names bound to addresses; at the limit the one that expires first goes; default 65,536 */
 	uint32_t max_addresses_per_name; /* default 64; the same */
+	uint32_t
+		max_names_per_address; /* default, and at most, 64: what a decision has to look at; the same */
 	uint64_t
 		name_floor_ns; /* a name stays bound at least this long, whatever its TTL; default 60 s */
 	bool name_may_miss; /* a flow that is allowed by a name need not say its server's name (see haven_name_check) */
 };
 HAVEN_API void haven_filter_config_init(struct haven_filter_config *config);
 
-/* A filter without rules, which allows everything. Errors: -EINVAL, -ENOMEM. */
+/* A filter without rules, which allows everything. Errors: -EINVAL (env lacks a function, a limit is 0), -ENOMEM. */
 HAVEN_API int haven_filter_create(const struct haven_filter_config *config,
 				  struct haven_filter **out);
 /* Stacks must have been taken off it, handles given back. NULL is allowed. */
@@ -131,12 +141,13 @@ HAVEN_API void haven_filter_destroy(struct haven_filter *filter);
 
 /*
  * From now on `rules` stand instead of those there were. Takes them, whatever is returned; on an error all is as before. A rule
- * that was there with the same text keeps its counters and its flows. Errors: -ENOMEM.
+ * that was there with the same text keeps its counters, its flows and its tokens. Errors: -ENOMEM, -EINVAL (the rules were
+ * created with another user, alloc or free than the filter).
  */
 HAVEN_API int haven_filter_replace(struct haven_filter *filter, struct haven_rules *rules);
 /*
  * Insert before rule `number` (1: in front; one more than there are: behind all). Takes rules. Errors: -ENOMEM, -EINVAL
- * (no such place), -ENOSPC.
+ * (no such place, or as haven_filter_replace()), -ENOSPC (as haven_rules_add()).
  */
 HAVEN_API int haven_filter_insert(struct haven_filter *filter, uint32_t number,
 				  struct haven_rules *rules);
@@ -144,8 +155,9 @@ HAVEN_API int haven_filter_insert(struct haven_filter *filter, uint32_t number,
 HAVEN_API int haven_filter_remove(struct haven_filter *filter, uint32_t number);
 
 /*
- * Addresses that `host` stands for, 16 bytes each, IPv4 v4-mapped. They, loopback, unspecified and multicast addresses are
- * never bound to a name by haven_filter_bind(). Copied. Errors: -ENOMEM.
+ * Addresses that `host` stands for besides loopback, 16 bytes each, IPv4 v4-mapped, in place of those of before. They, loopback,
+ * unspecified, multicast and broadcast addresses are never bound to a name by haven_filter_bind(); what was bound to them by it
+ * ends. Copied. Errors: -ENOMEM.
  */
 HAVEN_API int haven_filter_set_host(struct haven_filter *filter, const uint8_t (*addresses)[16],
 				    size_t count);
@@ -158,7 +170,7 @@ struct haven_rule_info {
 	bool allow;
 	enum haven_direction direction;
 	uint64_t flows;	  /* that it decided about */
-	uint64_t refused; /* of them: by `deny`, limit or max */
+	uint64_t refused; /* of them: by `deny`, limit, max, or as DNS (HAVEN_VERDICT_DNS) */
 	uint64_t bytes;	  /* of flows that have ended, both ways */
 	uint32_t open;	  /* flows at this time */
 };
@@ -180,24 +192,30 @@ HAVEN_API bool haven_filter_has_host(const struct haven_filter *filter);
 
 /*
  * A DNS answer said that `name` has `address` for ttl_ns. Names are compared without regard to case, a final dot is
- * passed over. Errors: -EINVAL (no such name), -EPERM (an address that names may not be bound to: the host's, loopback, unspecified,
- * multicast), -ENOMEM.
+ * passed over. What is bound already stays so until the later of both times. Errors: -EINVAL (no such name: empty, longer than 253
+ * characters, with empty labels or other than printable ASCII; who asked should not be given an address that rules on names
+ * do not see), -EPERM (an address that names may not be bound to: the host's, loopback, unspecified, multicast, broadcast),
+ * -ENOSPC (a limit is reached and all bindings are static), -ENOMEM.
  */
 HAVEN_API int haven_filter_bind(struct haven_filter *filter, const char *name,
 				const uint8_t address[16], uint64_t ttl_ns, uint64_t now_ns);
-/* The same for a name that the operator gives: any address, for ever. */
+/* The same for a name that the operator gives: any address, for ever. Makes way for nothing. */
 HAVEN_API int haven_filter_bind_static(struct haven_filter *filter, const char *name,
 				       const uint8_t address[16]);
 
 struct haven_binding {
-	const char *name; /* lives until the next call that changes the filter */
-	uint64_t since_ns, expires_ns;
+	const char *name;	       /* lives until the next call that changes the filter */
+	uint64_t since_ns, expires_ns; /* static ones: 0 unless bound before, UINT64_MAX */
 };
 /* The index-th name that is bound to an address now. False: there are no more. The oldest first. */
 HAVEN_API bool haven_filter_binding(const struct haven_filter *filter,
 				    const uint8_t address[16], unsigned index, uint64_t now_ns,
 				    struct haven_binding *binding);
-/* Whether some flow out to an address of this name may be allowed: by a rule with a name that matches, by one without, or by default. */
+/*
+ * Whether some flow out to an address of this name may be allowed: by a rule with a name that matches, by one without, or by
+ * default. False is sure, true is not: only rules that deny all of a name or all there is are counted against it. Rules for `host`
+ * do not help, as its addresses are bound to no name.
+ */
 HAVEN_API bool haven_filter_can_reach(const struct haven_filter *filter, const char *name);
 
 /* --- questions ---------------------------------------------------------------------------- */
@@ -257,13 +275,18 @@ struct haven_verdict {
 };
 
 /*
- * What is to become of a flow. Counts it at its rule, takes a token of `limit`. When server_name is given the flow was asked about
- * before: neither is done again unless another rule decides.
+ * What is to become of a flow. Counts it at its rule, holds it against `max` and takes a token of `limit`.
+ *
+ * When server_name is given the flow was asked about before, without it: when the rule that decides now is the one that
+ * decides without server_name, nothing of this is done again; when it is another, it is all done there. A caller that entered
+ * the first (haven_filter_enter) then leaves it, and enters the other if that allows. Who knows the name from the start asks
+ * twice. A name whose time ran out at most 10 s ago is still taken as bound then, since it was when the flow began.
  *
  * With server_name: a rule that allows matches if a name that it means is bound to the address and server_name is one that it
  * means; a rule that denies, if server_name is one that it means.
  * Without: a rule that allows matches by the binding; a rule that denies, if all names that are bound to the address are ones
- * that it means; if only some are, it is passed over and the verdict is HAVEN_NAME_MUST_BE_SAID.
+ * that it means (and there is one); if only some are, it is passed over and the verdict is HAVEN_NAME_MUST_BE_SAID.
+ * server_name is compared as names are; one that is none, or an address, is just one that no rule means.
  */
 HAVEN_API void haven_filter_decide(struct haven_filter *filter,
 				   const struct haven_filter_flow *flow, uint64_t now_ns,
