@@ -220,8 +220,8 @@ static void write_ports(FILE *file, struct need *const *needs, size_t count)
 		struct haven_ports ports;
 
 		fputc(i == 0 ? ':' : ',', file);
-		/* A name that stands for this port alone. */
-		if (service &&
+		/* A name that people know, and that stands for this port alone. */
+		if (service && haven_port_class(needs[i]->port) == HAVEN_PORT_SYSTEM &&
 		    haven_ports_parse(NULL, service, strlen(service), bit, &ports) == 0 &&
 		    ports.first == needs[i]->port && ports.last == ports.first)
 			fputs(service, file);

@@ -108,7 +108,7 @@ struct hv_refused {
 	struct haven_endpoint source, destination;
 	char name[HAVEN_NAME_SIZE]; /* of the destination, "": none is known */
 	uint32_t rule;		    /* 0: the default */
-	char reason[192];	    /* "by rule 2 'deny out evil.test'" */
+	char reason[512];	    /* "by rule 2 'deny out evil.test'" */
 	int pid;		    /* 0: not known */
 	char process[16];
 };

@@ -110,8 +110,8 @@ static void set_reason(const struct hv_policy *policy, const struct haven_verdic
 		more = "its number of flows is reached";
 	else if (verdict->reason == HAVEN_VERDICT_DNS)
 		more = "with rules that have names, DNS goes through haven only, unless a rule names the port";
-	snprintf(refused->reason, sizeof(refused->reason), "%s%s%s", rule, more[0] ? ": " : "",
-		 more);
+	snprintf(refused->reason, sizeof(refused->reason), "%s%s%.330s", rule,
+		 more[0] ? ": " : "", more);
 }
 
 /* --- telling ---------------------------------------------------------------------------- */

@@ -40,6 +40,11 @@ void test_policy_begin(struct test_policy *test, const char *rules,
 		whole.policy = *config;
 	whole.policy.rules = rules ? rules_of(rules) : NULL;
 	assert_int_equal(hv_policy_create(gateway, &whole, &error), 0);
+	/* The host of these tests has one address, whatever machine they run on. */
+	assert_int_equal(haven_filter_set_host(gateway->policy->filter,
+					       &gateway->network.v4.gateway, 1),
+			 0);
+	gateway->policy->host_read_ns = UINT64_MAX / 2;
 }
 
 void test_policy_end(struct test_policy *test)

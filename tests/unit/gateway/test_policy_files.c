@@ -132,7 +132,7 @@ static void an_audit_has_begin_end_and_refusal(void **state)
 	row = line_of(test_policy_file(config.audit_path), 1);
 	assert_string_equal(text_in(row, "event"), "begin");
 	assert_string_equal(text_in(row, "name"), "good.test");
-	assert_string_equal(text_in(row, "rule_text"), "allow out good.test:https");
+	assert_string_equal(text_in(row, "rule_text"), "allow out good.test:443");
 	assert_string_equal(text_in(row, "destination"), "192.0.2.1:443");
 	json_decref(row);
 	row = line_of(test_policy_file(config.audit_path), 2);
@@ -206,7 +206,7 @@ static void what_was_needed_becomes_rules(void **state)
 		      "allow out icmp a.test\t# 1 flow, 100 bytes\n"
 		      "# nobody answered: allow out tcp b.test:9999\t# 1 flow, 100 bytes\n"
 		      "allow out tcp b.test:http,https\t# 2 flows, 200 bytes\n"
-		      "allow out tcp 192.0.2.9:postgresql\t# 1 flow, 100 bytes\n"
+		      "allow out tcp 192.0.2.9:5432\t# 1 flow, 100 bytes\n"
 		      "allow out tcp [2001:db8::9]:https\t# 1 flow, 100 bytes\n");
 }
 
