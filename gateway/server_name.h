@@ -47,7 +47,7 @@ void hv_server_name_free(struct hv_server_name_reader *reader); /* NULL is allow
 
 /*
  * The client's next bytes. *used: how many of them were understood; less than size with every event but MORE
- * and DONE. After MISSING, HIDDEN and UNREADABLE, feeding again goes on as if the name were good (for TLS and UNREADABLE: DONE).
+ * and DONE. After MISSING and HIDDEN, feeding again goes on as if the name were good; after UNREADABLE it is DONE.
  */
 enum hv_server_name_event hv_server_name_feed(struct hv_server_name_reader *reader,
 					      const uint8_t *data, size_t size, size_t *used);
