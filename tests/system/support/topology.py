@@ -1,4 +1,4 @@
-"""The network of the system tests: three namespaces in a row, made and removed by us.
+"""The network of the system tests: four namespaces, made and removed by us.
 
     hvt-host                    hvt-out                       hvt-far
     haven runs here    veth     router, servers      veth     servers two hops away
@@ -7,28 +7,38 @@
                                 10.78.0.1/24  -------------   10.78.0.2/24
                                 fd78::1/64                    fd78::2/64
 
+                                                              hvt-web
+                                                    veth      the servers of policy/
+                                10.82.0.1/24  -------------   10.82.0.2/24
+                                fd82::1/64                    fd82::2/64
+
 Routes in hvt-host: default through hvt-out. Through it, too:
     10.79.0.0/16, fd79::/64     packets are dropped there, without a word (a silent host)
     10.80.0.0/16, fd80::/64     answered "host unreachable" there
 and 10.81.0.0/16 is unreachable in hvt-host itself.
-The resolver of hvt-host is dnsmasq in hvt-out (by /etc/netns/hvt-host/resolv.conf).
+The resolver of hvt-host is dnsmasq in hvt-out (by /etc/netns/hvt-host/resolv.conf). Most of its names are in
+policy/support/dnsmasq.conf; a test can add some (Topology.name).
 """
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 
-HOST, OUT, FAR = "hvt-host", "hvt-out", "hvt-far"
+HOST, OUT, FAR, WEB = "hvt-host", "hvt-out", "hvt-far", "hvt-web"
+NAMESPACES = (HOST, OUT, FAR, WEB)
 HOST4, HOST6 = "10.77.0.1", "fd77::1"
 OUT4, OUT6 = "10.77.0.2", "fd77::2"
 FAR4, FAR6 = "10.78.0.2", "fd78::2"
+WEB4, WEB6 = "10.82.0.2", "fd82::2"
 SILENT4, SILENT6 = "10.79.0.1", "fd79::1"
 UNREACHABLE4, UNREACHABLE6 = "10.80.0.1", "fd80::1"
 NO_ROUTE4 = "10.81.0.1"
 USER = "haventest"
 SUPPORT = os.path.dirname(os.path.abspath(__file__))
+NAMES = f"{os.path.dirname(SUPPORT)}/policy/support/dnsmasq.conf"
 
 
 def command(*words, check=True, **options):
@@ -46,13 +56,15 @@ class Topology:
         self.processes = []
         self.directory = None
         self.tun_mode = None
+        self.resolver = None
+        self.hosts = None
 
     def up(self):
         self.directory = tempfile.mkdtemp(prefix="hvt-")
         os.chmod(self.directory, 0o777)
         self.open_tun()
         make_user()
-        for name in (HOST, OUT, FAR):
+        for name in NAMESPACES:
             if os.path.exists(f"/run/netns/{name}"):
                 raise SystemExit(f"namespace {name} exists: another run? "
                                  f"remove it with: ip netns del {name}")
@@ -60,13 +72,15 @@ class Topology:
         os.makedirs(resolver, exist_ok=True)
         with open(f"{resolver}/resolv.conf", "w", encoding="ascii") as file:
             file.write(f"nameserver {OUT4}\n")
-        for name in (HOST, OUT, FAR):
+        for name in NAMESPACES:
             command("ip", "netns", "add", name)
             command(*inside(name, "ip", "link", "set", "lo", "up"))
             tune(name)
         wire(HOST, "out0", (HOST4, 24), (HOST6, 64), OUT, "host0", (OUT4, 24), (OUT6, 64))
         wire(OUT, "far0", ("10.78.0.1", 24), ("fd78::1", 64), FAR, "out0", (FAR4, 24),
              (FAR6, 64))
+        wire(OUT, "web0", ("10.82.0.1", 24), ("fd82::1", 64), WEB, "out0", (WEB4, 24),
+             (WEB6, 64))
         routes()
 
     def open_tun(self):
@@ -87,13 +101,26 @@ class Topology:
     def servers(self):
         for namespace in (OUT, FAR):
             self.start(namespace, "python3", f"{SUPPORT}/peers.py")
-        self.start(OUT, "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts",
-                   "--conf-file=/dev/null", "--pid-file", "--user=root", "--bind-interfaces",
-                   f"--listen-address={OUT4},{OUT6}",
-                   f"--address=/out.test/{OUT4}", f"--address=/out.test/{OUT6}",
-                   f"--txt-record=large.test{',0123456789' * 90}")
+        self.start_resolver()
         wait_listening(OUT, 7, 80, 53)
         wait_listening(FAR, 7, 80)
+
+    def start_resolver(self):
+        self.hosts = f"{self.directory}/hosts"
+        with open(self.hosts, "w", encoding="ascii"):
+            pass
+        self.resolver = self.start(
+            OUT, "dnsmasq", "--keep-in-foreground", "--no-resolv", "--no-hosts",
+            f"--conf-file={NAMES}", f"--addn-hosts={self.hosts}", "--pid-file", "--user=root",
+            "--bind-interfaces", f"--listen-address={OUT4},{OUT6}",
+            f"--address=/out.test/{OUT4}", f"--address=/out.test/{OUT6}",
+            f"--txt-record=large.test{',0123456789' * 90}")
+
+    def name(self, name, address):
+        """From now on (once dnsmasq has read it) `name` has this address and no other."""
+        with open(self.hosts, "w", encoding="ascii") as file:
+            file.write(f"{address} {name}\n")
+        self.resolver.send_signal(signal.SIGHUP)
 
     def down(self):
         for process in self.processes:
@@ -103,7 +130,7 @@ class Topology:
                 process.wait(5)
             except subprocess.TimeoutExpired:
                 process.kill()
-        for name in (HOST, OUT, FAR):
+        for name in NAMESPACES:
             command("ip", "netns", "del", name, check=False)
         shutil.rmtree(f"/etc/netns/{HOST}", ignore_errors=True)
         if self.tun_mode is not None:
@@ -146,8 +173,9 @@ def routes():
     command(*inside(HOST, "ip", "route", "add", "default", "via", OUT4))
     command(*inside(HOST, "ip", "-6", "route", "add", "default", "via", OUT6))
     command(*inside(HOST, "ip", "route", "add", "unreachable", "10.81.0.0/16"))
-    command(*inside(FAR, "ip", "route", "add", "default", "via", "10.78.0.1"))
-    command(*inside(FAR, "ip", "-6", "route", "add", "default", "via", "fd78::1"))
+    for name, net in ((FAR, 78), (WEB, 82)):
+        command(*inside(name, "ip", "route", "add", "default", "via", f"10.{net}.0.1"))
+        command(*inside(name, "ip", "-6", "route", "add", "default", "via", f"fd{net}::1"))
     command(*inside(OUT, "ip", "route", "add", "blackhole", "10.79.0.0/16"))
     command(*inside(OUT, "ip", "-6", "route", "add", "blackhole", "fd79::/64"))
     command(*inside(OUT, "ip", "route", "add", "unreachable", "10.80.0.0/16"))
