@@ -5,18 +5,9 @@
 
 #include <string.h>
 
-#define FLAG_QR	    0x80 /* byte 2: an answer */
-#define MASK_OPCODE 0x78 /* byte 2 */
-#define FLAG_RD	    0x01 /* byte 2: recursion desired */
-#define FLAG_RA	    0x80 /* byte 3: recursion available */
-
 #define LABEL_MAX      63
 #define NAME_MAX_BYTES 255
-
-static uint16_t count_at(const uint8_t *message, size_t offset)
-{
-	return (uint16_t)(message[offset] << 8 | message[offset + 1]);
-}
+#define TYPE_AND_CLASS 4
 
 /* End of the question that begins after the header, or 0. A first name has nothing to point to. */
 static size_t find_question_end(const uint8_t *message, size_t size)
@@ -27,49 +18,52 @@ static size_t find_question_end(const uint8_t *message, size_t size)
 		if (message[at] > LABEL_MAX)
 			return 0;
 		at += 1 + (size_t)message[at];
-		if (at - HV_DNS_HEADER_SIZE > NAME_MAX_BYTES)
+		if (at - HV_DNS_HEADER_SIZE >= NAME_MAX_BYTES)
 			return 0;
 	}
-	at += 1 + 4; /* root label, type, class */
+	at += 1 + TYPE_AND_CLASS; /* the root label first */
 	return at <= size ? at : 0;
 }
 
 bool hv_dns_is_query(const uint8_t *message, size_t size, size_t *question_end)
 {
-	if (size < HV_DNS_HEADER_SIZE || (message[2] & FLAG_QR) || count_at(message, 4) != 1)
+	if (size < HV_DNS_HEADER_SIZE || (message[2] & HV_DNS_FLAG_QR) ||
+	    hv_dns_get16(message + 4) != 1)
 		return false;
 	*question_end = find_question_end(message, size);
 	return *question_end != 0;
 }
 
-static uint8_t lower(uint8_t c)
+/* Letters of either case are one name; a type or a class that looks like a letter is not. */
+static bool same_question(const uint8_t *a, const uint8_t *b, size_t question_end)
 {
-	return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
+	size_t name_end = question_end - TYPE_AND_CLASS;
+
+	for (size_t i = HV_DNS_HEADER_SIZE; i < name_end; i++) {
+		if (hv_dns_lower(a[i]) != hv_dns_lower(b[i]))
+			return false;
+	}
+	return memcmp(a + name_end, b + name_end, TYPE_AND_CLASS) == 0;
 }
 
 bool hv_dns_answers(const uint8_t *answer, size_t size, const uint8_t *query,
 		    size_t question_end)
 {
-	if (size < HV_DNS_HEADER_SIZE || !(answer[2] & FLAG_QR) ||
+	if (size < HV_DNS_HEADER_SIZE || !(answer[2] & HV_DNS_FLAG_QR) ||
 	    hv_dns_id(answer) != hv_dns_id(query) ||
-	    (answer[2] & MASK_OPCODE) != (query[2] & MASK_OPCODE))
+	    (answer[2] & HV_DNS_MASK_OPCODE) != (query[2] & HV_DNS_MASK_OPCODE))
 		return false;
 	/* Some servers leave the question out when they cannot make sense of it. */
-	if (count_at(answer, 4) == 0)
+	if (hv_dns_get16(answer + 4) == 0)
 		return hv_dns_rcode(answer) != HV_DNS_NOERROR;
-	if (size < question_end)
-		return false;
-	for (size_t i = HV_DNS_HEADER_SIZE; i < question_end; i++) {
-		if (lower(answer[i]) != lower(query[i]))
-			return false;
-	}
-	return true;
+	return size >= question_end && same_question(answer, query, question_end);
 }
 
 size_t hv_dns_make_failure(uint8_t *query, size_t question_end)
 {
-	query[2] = (uint8_t)(FLAG_QR | (query[2] & (MASK_OPCODE | FLAG_RD)));
-	query[3] = FLAG_RA | HV_DNS_SERVFAIL;
+	query[2] =
+		(uint8_t)(HV_DNS_FLAG_QR | (query[2] & (HV_DNS_MASK_OPCODE | HV_DNS_FLAG_RD)));
+	query[3] = HV_DNS_FLAG_RA | HV_DNS_SERVFAIL;
 	memset(query + 6, 0, HV_DNS_HEADER_SIZE - 6);
 	return question_end;
 }
