@@ -5,6 +5,7 @@
  *   nb tcp_rr ADDR PORT SECS [SIZE [CONC]]   ping-pong, latency percentiles
  *   nb udp_rr ADDR PORT SECS [SIZE]          same, 200 ms loss timeout
  *   nb tcp_crr ADDR PORT SECS [CONC]         connect+1B+1B+close rate
+ *   nb udp_crr ADDR PORT SECS                request-response, each from a new port
  *   nb conns ADDR PORT N HOLD_SECS           open N, 1B echo each, print, hold
  *   nb udp_sink PORT SECS [IDLE]             count until idle IDLE (1) s
  *   nb udp_blast ADDR PORT SECS SIZE RATE    RATE 0: as fast as possible
@@ -327,6 +328,31 @@ bad:
 	return 0;
 }
 
+/* --- UDP CRR ------------------------------------------------------------ */
+static int udp_crr(char **a)
+{
+	struct sockaddr_in sa = addr(a[0], a[1]);
+	struct timeval tv = {0, 200000};
+	uint64_t start = now(), end = start + atof(a[2]) * 1e9, t, lost = 0;
+	char b;
+
+	for (t = start; t < end; t = now()) {
+		int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+		if (fd < 0 || connect(fd, (void *)&sa, sizeof(sa)))
+			DIE("socket");
+		if (send(fd, "x", 1, 0) == 1 && recv(fd, &b, 1, 0) == 1) {
+			sample(now() - t);
+		} else {
+			lost++;
+		}
+		close(fd);
+	}
+	report("udp_crr", (now() - start) / 1e9, lost);
+	return 0;
+}
+
 /* --- connection holder --------------------------------------------------- */
 static int conns(char **a)
 {
@@ -459,6 +485,8 @@ int main(int argc, char **argv)
 		return udp_rr(argv + 2, n);
 	if (!strcmp(argv[1], "tcp_crr") && n >= 3)
 		return tcp_crr(argv + 2, n);
+	if (!strcmp(argv[1], "udp_crr") && n >= 3)
+		return udp_crr(argv + 2);
 	if (!strcmp(argv[1], "conns") && n >= 4)
 		return conns(argv + 2);
 	if (!strcmp(argv[1], "udp_sink") && n >= 2)
