@@ -105,6 +105,9 @@ static void search_tuple(const struct hv_index *index, const struct hv_index_flo
 	if (tuple->source == HV_HOST_SELF && !flow->source_is_host)
 		return;
 	if (tuple->source == HV_HOST_BLOCK) {
+		/* Nobody sends from one family to the other, but anybody may ask. */
+		if (hv_addr_is_v4(&flow->source) == flow->v6)
+			return;
 		source = hv_addr_masked(&flow->source, tuple->source_bits);
 		key.source = &source;
 	}
