@@ -174,20 +174,20 @@ static int parse_one(struct hv_reader *reader, struct hv_rule_draft *draft, cons
 int hv_rule_ports(struct hv_reader *reader, struct hv_rule_draft *draft, const char *text,
 		  size_t size)
 {
-	const char *end = text + size, *comma;
-	int error;
+	const char *end = text + size;
 
 	if (draft->spec.protocols == HV_RULE_ICMP)
 		return hv_reader_expected(reader, text, size,
 					  "no ports, which `icmp` does not have");
-	do {
-		comma = memchr(text, ',', (size_t)(end - text));
-		error = parse_one(reader, draft, text, (size_t)((comma ? comma : end) - text));
-		if (error < 0)
+	for (;;) {
+		const char *comma = memchr(text, ',', (size_t)(end - text));
+		size_t length = (size_t)((comma ? comma : end) - text);
+		int error = parse_one(reader, draft, text, length);
+
+		if (error < 0 || !comma)
 			return error;
 		text = comma + 1;
-	} while (comma);
-	return 0;
+	}
 }
 
 uint32_t hv_port_prefix(uint32_t first, uint32_t last, unsigned *bits)
