@@ -139,7 +139,7 @@ def from_namespace(namespace, address, port, word):
 def who_may_come_in(haven):
     """hvt-out may, hvt-far and hvt-web may not; the last rule opens another port to all."""
     options = ("-p", "18084:18084", "-p", "18085:18085", "--name", "policy-in",
-               *rules(f"allow in tcp :18084 from {OUT4}/24", "allow in :18085"))
+               *rules(f"allow in tcp :18084 from 10.77.0.0/24", "allow in :18085"))
     process = haven.start_publishing(18084, *options, "--", "python3", f"{SUPPORT}/listen_late.py",
                                      "18084", "18085")
     wait_listening(HOST, 18085)

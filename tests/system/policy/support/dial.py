@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""dial.py tcp|udp ADDRESS PORT [--from PORT] [--count N] [--after-closing]: says something, and prints how it went.
+"""dial.py tcp|udp ADDRESS PORT [--from PORT] [--say TEXT] [--count N] [--after-closing]: says something, and prints how it went.
 
     served     something came back
     refused    connection refused, or ICMP says so
     reset      the connection was ended after it was there
     silent     nothing at all, in 2 seconds
 
+--say TEXT: something else than "?" and two line ends.
 --count N: so many, each while those before are held: N words. --after-closing: closes the first then, and prints how often one more
 was refused until it was served.
 """
@@ -28,7 +29,7 @@ def dial(options):
         client.connect((options.address, options.port))
         connected = options.protocol == "tcp"
         for _ in range(1 if connected else 3):
-            client.send(b"?\r\n\r\n")
+            client.send(options.say.encode().decode("unicode_escape").encode("latin-1"))
             try:
                 return ("served" if client.recv(1000) else "reset"), client
             except TimeoutError:
@@ -46,6 +47,7 @@ def main():
     parser.add_argument("address")
     parser.add_argument("port", type=int)
     parser.add_argument("--from", type=int, default=0, dest="source")
+    parser.add_argument("--say", default="?\\r\\n\\r\\n", help="with backslash escapes")
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--after-closing", action="store_true")
     options = parser.parse_args()
