@@ -3,7 +3,7 @@
  *
  *	0x14..0x18         a record of TLS            server_name_tls.c
  *	0x80..0xc8         perhaps SSL 2              server_name_ssl2.c
- *	anything else      neither
+ *	anything else      HTTP, or neither           server_name_http.c
  *
  * See server_name.h.
  */
@@ -23,6 +23,7 @@ void hv_server_name_free(struct hv_server_name_reader *reader)
 	if (!reader)
 		return;
 	hv_tls_free(&reader->tls);
+	hv_http_free(&reader->http);
 	free(reader);
 }
 
@@ -32,10 +33,10 @@ static enum hv_name_stage choose(uint8_t first)
 		return HV_NAME_TLS;
 	if (hv_ssl2_may_begin(first))
 		return HV_NAME_SSL2;
-	return HV_NAME_OVER;
+	return HV_NAME_HTTP;
 }
 
-/* One step: a byte at least, or an event. */
+/* One step: a byte at least, or another stage, or an event. */
 static enum hv_server_name_event step(struct hv_server_name_reader *reader, const uint8_t *data,
 				      size_t size, size_t *used)
 {
@@ -48,6 +49,8 @@ static enum hv_server_name_event step(struct hv_server_name_reader *reader, cons
 		return hv_ssl2_feed(reader, data, used);
 	case HV_NAME_TLS:
 		return hv_tls_feed(reader, data, size, used);
+	case HV_NAME_HTTP:
+		return hv_http_feed(reader, data, size, used);
 	case HV_NAME_OVER:
 	default:
 		return hv_name_over(reader);
@@ -80,6 +83,22 @@ enum hv_server_name_event hv_server_name_feed(struct hv_server_name_reader *read
 	return event;
 }
 
+enum hv_server_name_event hv_server_name_end(struct hv_server_name_reader *reader)
+{
+	enum hv_server_name_event event;
+
+	if (reader->judged)
+		reader->held = 0;
+	if (reader->stage == HV_NAME_TLS)
+		event = hv_tls_end(reader);
+	else if (reader->stage == HV_NAME_HTTP)
+		event = hv_http_end(reader);
+	else
+		event = hv_name_over(reader);
+	reader->judged = asks_for_judgement(event);
+	return event;
+}
+
 size_t hv_server_name_held(const struct hv_server_name_reader *reader)
 {
 	return reader->held;
@@ -100,11 +119,16 @@ const char *hv_server_name_fault(const struct hv_server_name_reader *reader)
 	return reader->fault;
 }
 
+bool hv_server_name_listens(const struct hv_server_name_reader *reader)
+{
+	return reader->kind == HV_SERVER_NAME_HTTP && reader->stage == HV_NAME_HTTP;
+}
+
 bool hv_server_name_answered(struct hv_server_name_reader *reader, const uint8_t *data,
 			     size_t size)
 {
-	(void)reader;
-	(void)data;
-	(void)size;
-	return true;
+	if (!hv_server_name_listens(reader))
+		return true;
+	hv_http_answers_feed(&reader->http.answers, data, size);
+	return hv_http_answers_settled(&reader->http.answers);
 }

@@ -46,11 +46,15 @@ struct hv_server_name_reader *hv_server_name_new(void);
 void hv_server_name_free(struct hv_server_name_reader *reader); /* NULL is allowed */
 
 /*
- * The client's next bytes. *used: how many of them were understood; less than size with every event but MORE
- * and DONE. After MISSING and HIDDEN, feeding again goes on as if the name were good; after UNREADABLE it is DONE.
+ * The client's next bytes. *used: how many of them were understood; all of them with MORE and DONE. After MISSING and HIDDEN, feeding again goes on as if the name were good; after UNREADABLE it is DONE.
  */
 enum hv_server_name_event hv_server_name_feed(struct hv_server_name_reader *reader,
 					      const uint8_t *data, size_t size, size_t *used);
+/*
+ * The client says no more. DONE: what is held may go on. MISSING or UNREADABLE: it may not, for a server could take it for a
+ * whole request.
+ */
+enum hv_server_name_event hv_server_name_end(struct hv_server_name_reader *reader);
 /* How many of the bytes that were fed, the last ones, may not go on yet. */
 size_t hv_server_name_held(const struct hv_server_name_reader *reader);
 /* Lower case, without port and final dot; an IPv6 address without brackets. After NAME and HIDDEN. */
@@ -60,9 +64,12 @@ enum hv_server_name_kind hv_server_name_kind_of(const struct hv_server_name_read
 const char *hv_server_name_fault(const struct hv_server_name_reader *reader);
 
 /*
- * After WAIT: the server's next bytes, which go on to the client whatever is returned. True: it has answered; feed again. (An HTTP request
- * with Upgrade: by 101 the connection stops to be HTTP, else it stays so.)
+ * An HTTP request may ask that the connection goes on as something else (Upgrade, CONNECT); only the server's answer tells, and only whoever
+ * has seen all answers before it knows which one that is. So as long as hv_server_name_listens(), which begins with the first request, all that
+ * the server says is shown to hv_server_name_answered(), in order, and goes on to the client whatever is returned.
+ * True: nothing is waited for; after WAIT, feed again. When the answer is 101 (or 2xx to CONNECT), that gives DONE, else HTTP goes on.
  */
+bool hv_server_name_listens(const struct hv_server_name_reader *reader);
 bool hv_server_name_answered(struct hv_server_name_reader *reader, const uint8_t *data,
 			     size_t size);
 

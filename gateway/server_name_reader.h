@@ -6,6 +6,7 @@
 #define HV_GATEWAY_SERVER_NAME_READER_H
 
 #include "gateway/server_name.h"
+#include "gateway/server_name_http.h"
 #include "gateway/server_name_ssl2.h"
 #include "gateway/server_name_tls.h"
 
@@ -17,6 +18,7 @@ struct hv_server_name_reader {
 		HV_NAME_FIRST, /* no byte has come yet */
 		HV_NAME_SSL2,  /* the first bytes may be a ClientHello of SSL 2 */
 		HV_NAME_TLS,
+		HV_NAME_HTTP, /* or what is found out not to be it */
 		HV_NAME_OVER, /* nothing is looked at any more */
 	} stage;
 	enum hv_server_name_kind kind;
@@ -26,6 +28,7 @@ struct hv_server_name_reader {
 	char name[HV_SERVER_NAME_SIZE];
 	struct hv_ssl2_reader ssl2;
 	struct hv_tls_reader tls;
+	struct hv_http_reader http;
 };
 
 /* The end of what is looked at, with an event to return: all may go on, or nothing. */

@@ -42,6 +42,25 @@ static bool may_be(const struct hv_ssl2_reader *ssl2)
 	}
 }
 
+/* Two of the first bytes are white space for some servers of HTTP: then the others are read as HTTP. */
+static enum hv_server_name_event try_http(struct hv_server_name_reader *reader)
+{
+	const struct hv_ssl2_reader *ssl2 = &reader->ssl2;
+	enum hv_server_name_event event = HV_SERVER_NAME_MORE;
+	size_t used;
+
+	if (!hv_http_is_space(ssl2->first[0]))
+		return hv_name_over(reader);
+	reader->stage = HV_NAME_HTTP;
+	reader->held = 0;
+	hv_http_begin_odd(&reader->http);
+	for (size_t i = 1; i < ssl2->size && event == HV_SERVER_NAME_MORE; i += used) {
+		used = 0;
+		event = hv_http_feed(reader, &ssl2->first[i], 1, &used);
+	}
+	return event;
+}
+
 enum hv_server_name_event hv_ssl2_feed(struct hv_server_name_reader *reader,
 				       const uint8_t *data, size_t *used)
 {
@@ -51,7 +70,7 @@ enum hv_server_name_event hv_ssl2_feed(struct hv_server_name_reader *reader,
 	reader->held++;
 	*used = 1;
 	if (!may_be(ssl2))
-		return hv_name_over(reader);
+		return try_http(reader);
 	if (ssl2->size < HV_SSL2_BYTES && !(ssl2->size == 4 && ssl2->first[3] == 3))
 		return HV_SERVER_NAME_MORE;
 	reader->kind = HV_SERVER_NAME_TLS;

@@ -312,6 +312,14 @@ enum hv_server_name_event hv_tls_feed(struct hv_server_name_reader *reader, cons
 	}
 }
 
+/* No server does anything about a part of a message; but what is TLS has no need to show it one. */
+enum hv_server_name_event hv_tls_end(struct hv_server_name_reader *reader)
+{
+	if (reader->held == 0 || reader->kind == HV_SERVER_NAME_UNKNOWN)
+		return hv_name_over(reader);
+	return hv_name_fail(reader, "the ClientHello is cut off");
+}
+
 void hv_tls_free(struct hv_tls_reader *tls)
 {
 	hv_bytes_free(&tls->hello);

@@ -43,6 +43,8 @@ bool hv_tls_may_begin(uint8_t first);
 /* As hv_server_name_feed(); at least one byte is used, or the event is not MORE. */
 enum hv_server_name_event hv_tls_feed(struct hv_server_name_reader *reader, const uint8_t *data,
 				      size_t size, size_t *used);
+/* As hv_server_name_end(). */
+enum hv_server_name_event hv_tls_end(struct hv_server_name_reader *reader);
 void hv_tls_free(struct hv_tls_reader *tls);
 
 #endif

@@ -18,6 +18,19 @@ void names_put_text(struct names_bytes *bytes, const char *text)
 	names_put(bytes, text, strlen(text));
 }
 
+void names_put_run(struct names_bytes *bytes, char byte, size_t count)
+{
+	while (count-- > 0)
+		names_put(bytes, &byte, 1);
+}
+
+const char *names_text(struct names_bytes *bytes)
+{
+	names_put(bytes, "", 1);
+	bytes->size--;
+	return (const char *)bytes->data;
+}
+
 void names_put_number(struct names_bytes *bytes, unsigned size, uint64_t number)
 {
 	while (size-- > 0) {

@@ -16,6 +16,8 @@ struct names_bytes {
 
 void names_put(struct names_bytes *bytes, const void *data, size_t size);
 void names_put_text(struct names_bytes *bytes, const char *text);
+/* The same byte so many times. */
+void names_put_run(struct names_bytes *bytes, char byte, size_t count);
 /* Most significant byte first, as everywhere in TLS and QUIC. */
 void names_put_number(struct names_bytes *bytes, unsigned size, uint64_t number);
 /* Writes the length of what follows `at` into the `size` bytes before it. */
@@ -40,5 +42,8 @@ void names_make_odd_hello(struct names_bytes *hello, const char *server_name_hex
 
 /* Hex digits, spaces skipped. */
 void names_put_hex(struct names_bytes *bytes, const char *hex);
+
+/* As a string, up to its next change. */
+const char *names_text(struct names_bytes *bytes);
 
 #endif

@@ -33,10 +33,13 @@ void names_run(const void *stream, size_t size, size_t first, size_t each,
 void names_expect(const void *stream, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Two texts in one, up to the next call. */
+const char *names_join(const char *first, const char *second);
+
 /* The bytes are not looked at any more after so many of them. */
 void names_expect_done(const void *stream, size_t size, size_t decided);
 
-/* The last event is UNREADABLE with that fault. */
+/* The last event is UNREADABLE with that fault (NULL: any). */
 void names_expect_fault(const void *stream, size_t size, const char *fault);
 
 #endif
