@@ -26,6 +26,7 @@ void haven_stack_config_init(struct haven_stack_config *config)
 		.max_neighbours = 1024,
 		.max_reassembly_bytes = 4 << 20,
 		.max_links = HV_IP_MAX_LINKS,
+		.max_filter_flows = 65536,
 		.privileged_port_limit = 1024,
 		.ephemeral_first = 32768,
 		.ephemeral_last = 60999,
@@ -49,7 +50,8 @@ static bool config_ok(const struct haven_stack_config *c)
 {
 	return c->env.alloc && c->env.free && c->env.random && c->max_sockets && c->max_links &&
 	       c->max_links <= HV_IP_MAX_LINKS && c->ecn <= 3 && c->max_neighbours &&
-	       c->ephemeral_first && c->ephemeral_first <= c->ephemeral_last && c->hop_limit &&
+	       c->max_filter_flows && c->ephemeral_first &&
+	       c->ephemeral_first <= c->ephemeral_last && c->hop_limit &&
 	       buffer_ok(c->send_buffer_bytes) && buffer_ok(c->receive_buffer_bytes) &&
 	       c->mtu_probing <= 2 && c->congestion_control &&
 	       hv_tcp_congestion_number(c->congestion_control) >= 0;
@@ -160,6 +162,7 @@ static int rooms_init(struct haven_stack *stack, const struct haven_stack_config
 		goto ports;
 	hv_ip_init(&stack->ip, core, &ip);
 	hv_udp_init(&stack->udp, core, &stack->ip, &stack->ports);
+	hv_filter_track_init(&stack->filter, core, c->max_filter_flows);
 	wire_rooms(stack);
 	hv_sockets_init(&stack->head.sockets, stack, c->max_sockets);
 	stack->head.sockets.hop_limit = c->hop_limit;
@@ -202,6 +205,7 @@ void haven_stack_destroy(struct haven_stack *stack)
 	env = stack->head.core.env;
 	hv_tcp_finish(&stack->tcp);
 	hv_sockets_finish(&stack->head.sockets);
+	hv_filter_track_set(&stack->filter, NULL);
 	hv_ip_finish(&stack->ip);
 	hv_port_table_finish(&stack->ports);
 	hv_core_finish(&stack->head.core);
@@ -350,5 +354,7 @@ void haven_stack_stats(const struct haven_stack *stack, struct haven_stats *stat
 		.udp_datagrams_out = stack->udp.datagrams_out,
 		.ip_packets_in = stack->ip.packets_in,
 		.ip_packets_out = stack->ip.packets_out,
+		.filter_flows = stack->filter.count,
+		.filter_flows_displaced = stack->filter.displaced,
 	};
 }

@@ -2,6 +2,7 @@
 #ifndef HV_STACK_STATE_H
 #define HV_STACK_STATE_H
 
+#include "filter/filter_track.h"
 #include "ip/ip_state.h"
 #include "socket/socket_state.h"
 
@@ -13,6 +14,7 @@ struct haven_stack {
 	struct hv_udp udp;
 	struct hv_tcp tcp;
 	struct haven_forwarder forwarder;
+	struct hv_filter_track filter; /* without a filter at first */
 };
 
 _Static_assert(offsetof(struct haven_stack, head.core) == 0, "hv_core_of() needs it first");

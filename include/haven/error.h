@@ -47,7 +47,7 @@
 	X(ENOTCONN, "socket is not connected")                                          \
 	X(EOPNOTSUPP, "operation is not supported on this kind of socket")              \
 	X(ENOTUNIQ, "this name has several ports")                                      \
-	X(EPERM, "operation is not permitted")                                          \
+	X(EPERM, "not permitted, or refused by a filter")                               \
 	X(EPIPE, "this direction of the connection was shut down")                      \
 	X(EPROTO, "the peer's host does not know this protocol")                        \
 	X(EPROTONOSUPPORT, "protocol is not supported")                                 \

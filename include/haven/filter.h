@@ -311,17 +311,37 @@ HAVEN_API uint32_t haven_filter_rule_number(const struct haven_filter *filter,
 /* --- a filter on a stack -------------------------------------------------------------------- */
 
 /*
- * Filter what the sockets of a stack do: connections of connect() and datagrams out, connections and datagrams to its sockets in, and echo.
- * Answers to what was allowed pass. The forwarder's traffic is not filtered here: who answers it asks by itself.
+ * Filter what the sockets of a stack do: connections of connect() and datagrams out, connections and datagrams to its sockets in, and echo
+ * requests that the stack answers. The forwarder's traffic is not filtered here: who answers it asks by itself.
  * NULL takes the filter off. The filter stays the caller's, and can be on many stacks of one thread.
  *
- * What is refused: connect() and sends give -EPERM; a connection from outside is reset, a datagram answered by ICMP "administratively
- * prohibited"; with `drop`, nothing is said, and connect() fails by time-out.
- * Errors: -ENOMEM (then all is as before).
+ * What is refused: connect() of a stream and sends give -EPERM; a connection from outside is reset, a datagram or an echo request
+ * answered by ICMP "administratively prohibited" (one to a group or to all is not answered). With `drop` nothing is said: a send succeeds,
+ * and connect() goes on until it has timed out. What no socket waits for is asked about, too, so that it tells nobody which ports are open.
+ *
+ * A flow is asked about once, and its answers pass:
+ *
+ *	TCP	a connection, until it is closed, reset or in TIME-WAIT; its bytes are those of data that arrived, both ways. SYNs
+ *		that are answered with a cookie are asked about each, since nothing is kept of them.
+ *	UDP	what goes between two ends (address and port), until neither has sent for 30 s, or once both have, for 120 s (RFC 4787
+ *		section 4.3). A refused datagram is no flow: the next one is asked about again. Answers to what was sent to a group or to all
+ *		come from other ends: they are asked about.
+ *	echo	requests of one identifier from one address, until none came for 60 s (RFC 5508 section 3.2)
+ *
+ * ICMP errors pass, as they belong to flows. haven_stack_config has the limit of UDP and echo flows (max_filter_flows).
+ * Rules with names know what haven_filter_bind() was told by whoever asks DNS for the stack. Nobody looks for server names here: a flow
+ * that has to say one (HAVEN_NAME_MUST_BE_SAID) is refused. Flows of rules with `log` are told to the log of the stack (HAVEN_LOG_INFO).
+ *
+ * Connections that were there before the filter go on, and count for no rule before haven_stack_filter_again().
+ * Returns 0: memory is taken with the flows. Without it, a call returns -ENOMEM, and what came in is dropped.
  */
 HAVEN_API int haven_stack_set_filter(struct haven_stack *stack, struct haven_filter *filter);
 
-/* After rules have changed: ends connections that they refuse now (reset), forgets datagram flows. Returns how many connections were ended. */
+/*
+ * After rules have changed: resets connections that they refuse now, also half-open ones; a socket of one sees -ECONNABORTED. The others count for
+ * the rules that allow them now. Datagram and echo flows are forgotten: their next packet is asked about. A connection that was allowed by a
+ * name is judged by that name. Returns how many connections were ended.
+ */
 HAVEN_API uint32_t haven_stack_filter_again(struct haven_stack *stack);
 
 #endif

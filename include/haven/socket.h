@@ -72,7 +72,8 @@ HAVEN_API int haven_accept(struct haven_socket *socket, struct sockaddr *peer,
  * the server is known: the SYN goes with the first data that is sent (RFC 7413). A datagram
  * socket returns 0 and from then on receives from that peer only.
  * Errors at once: -EADDRNOTAVAIL, -EAFNOSUPPORT, -EALREADY, -EISCONN, -EINVAL, -ENETUNREACH,
- * -EADDRINUSE (that 4-tuple is in use), -EMFILE (max_sockets_per_owner), -ENOMEM. Later (SO_ERROR): ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH.
+ * -EADDRINUSE (that 4-tuple is in use), -EMFILE (max_sockets_per_owner), -EPERM (a stream that a filter refuses, see
+ * <haven/filter.h>), -ENOMEM. Later (SO_ERROR): ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ECONNABORTED (a filter ended it).
  */
 HAVEN_API int haven_connect(struct haven_socket *socket, const struct sockaddr *address,
 			    socklen_t length);
@@ -82,7 +83,7 @@ HAVEN_API int haven_connect(struct haven_socket *socket, const struct sockaddr *
  * MSG_TRUNC (datagram: return the real length; stream: throw the bytes away), MSG_DONTWAIT, MSG_NOSIGNAL, MSG_WAITALL (no effect),
  * MSG_EOR (send on a stream: what follows is not put into the same segment), MSG_FASTOPEN (sendto on a stream that is not connected: connect, and send in the SYN when the server is known; else -EINPROGRESS, and nothing was taken).
  * recv returns 0 at the end of a stream. Errors: -EAGAIN, -ENOTCONN, -EPIPE (after shutdown of this direction
- * or when the connection ended), -ECONNRESET, -ETIMEDOUT, -EMSGSIZE, -EDESTADDRREQ, -ENETUNREACH, -EHOSTUNREACH, -ENOBUFS, -ECONNREFUSED.
+ * or when the connection ended), -EPERM (a datagram that a filter refuses), -ECONNABORTED (a filter ended the connection), -ECONNRESET, -ETIMEDOUT, -EMSGSIZE, -EDESTADDRREQ, -ENETUNREACH, -EHOSTUNREACH, -ENOBUFS, -ECONNREFUSED.
  */
 HAVEN_API ssize_t haven_send(struct haven_socket *socket, const void *data, size_t size,
 			     int flags);

@@ -78,6 +78,11 @@ struct haven_stack_config {
 	uint32_t max_neighbours;       /* ARP and NDP entries */
 	uint32_t max_reassembly_bytes; /* fragments waiting for the rest */
 	uint32_t max_links;	       /* at most 16 */
+	/*
+	 * Datagram and echo flows that the filter of haven_stack_set_filter() remembers, about 130 bytes each; default 65,536.
+	 * At the limit one makes way: the one unused for longest of those that only one side has spoken in, else of echo, else of all.
+	 */
+	uint32_t max_filter_flows;
 
 	/* Ports (host byte order, both ends included). */
 	uint16_t
@@ -221,6 +226,8 @@ struct haven_stats {
 	uint64_t syn_cookies_bad;  /* ACKs that no cookie explains */
 	uint64_t udp_datagrams_in, udp_datagrams_out;
 	uint64_t ip_packets_in, ip_packets_out;
+	/* Datagram and echo flows that the filter let through: those that are not over, and those that made way for others. */
+	uint64_t filter_flows, filter_flows_displaced;
 };
 HAVEN_API void haven_stack_stats(const struct haven_stack *stack, struct haven_stats *stats);
 

@@ -34,6 +34,7 @@
 	X(ICMP_INVALID, "icmp: invalid")                                \
 	X(ICMP_RATE, "icmp: rate limit")                                \
 	X(ICMP_IGNORED, "icmp: nothing to do")                          \
+	X(FILTER, "filter: refused by a rule")                          \
 	X(UDP_HEADER, "udp: bad header")                                \
 	X(UDP_CHECKSUM, "udp: bad checksum")                            \
 	X(UDP_NO_SOCKET, "udp: no socket")                              \

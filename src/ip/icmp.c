@@ -229,6 +229,19 @@ int hv_ip_echo_reply(struct hv_ip *ip, const struct hv_addr *src, const struct h
 	return send_message(ip, src, dst, packet);
 }
 
+bool hv_icmp_may_echo(struct hv_ip *ip, const struct hv_packet *packet)
+{
+	enum hv_ip_echo_verdict verdict = ip->echo_filter
+						  ? ip->echo_filter(ip->echo_filter_ctx, packet)
+						  : HV_IP_ECHO_ANSWER;
+
+	if (verdict == HV_IP_ECHO_ANSWER)
+		return true;
+	if (verdict == HV_IP_ECHO_REFUSE)
+		hv_ip_unreachable(ip, packet, HAVEN_ICMP_PROHIBITED, 0, NULL);
+	return false;
+}
+
 void hv_icmp_report(struct hv_ip *ip, const struct hv_icmp_report *report)
 {
 	const struct hv_ip_transport *transport = NULL;

@@ -61,6 +61,8 @@ int hv_icmp_error_output(struct hv_ip *ip, const struct hv_icmp_message *message
 			 const struct hv_addr *offender, const struct hv_addr *to,
 			 const uint8_t *quote, uint32_t quote_len);
 
+/* Whether an echo request may be answered (hv_ip_set_echo_filter()). False: who sent it was told, and the drop is counted. */
+bool hv_icmp_may_echo(struct hv_ip *ip, const struct hv_packet *packet);
 /* Hand a report to the transport that it concerns. */
 void hv_icmp_report(struct hv_ip *ip, const struct hv_icmp_report *report);
 /* A packet of ours (data at its IP header) went nowhere: tell its transport. Does not consume. */

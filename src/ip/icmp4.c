@@ -86,6 +86,8 @@ static bool echo_input(struct hv_ip *ip, const struct hv_packet *packet)
 	if (d->link_broadcast)
 		return false;
 	if (hv_ip_is_local(ip, &d->dst)) {
+		if (!hv_icmp_may_echo(ip, packet))
+			return true;
 		hv_ip_echo_reply(ip, &d->dst, &d->src, hv_icmp_identifier(d->l4),
 				 hv_icmp_sequence(d->l4), d->l4 + HV_ICMP_HEADER,
 				 d->payload_len - HV_ICMP_HEADER);

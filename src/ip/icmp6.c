@@ -96,6 +96,8 @@ static bool echo_input(struct hv_ip *ip, struct haven_link *link,
 		ip->echo(ip->echo_ctx, packet);
 		return true;
 	}
+	if (!hv_icmp_may_echo(ip, packet))
+		return true;
 	hv_ip_echo_reply(ip, &src, &d->src, hv_icmp_identifier(d->l4), hv_icmp_sequence(d->l4),
 			 d->l4 + HV_ICMP_HEADER, d->payload_len - HV_ICMP_HEADER);
 	return true;

@@ -53,6 +53,12 @@ void hv_ip_set_echo(struct hv_ip *ip, hv_ip_echo_fn *echo, void *ctx)
 	ip->echo_ctx = ctx;
 }
 
+void hv_ip_set_echo_filter(struct hv_ip *ip, hv_ip_echo_filter_fn *filter, void *ctx)
+{
+	ip->echo_filter = filter;
+	ip->echo_filter_ctx = ctx;
+}
+
 void hv_ip_set_writable(struct hv_ip *ip, void (*writable)(void *ctx), void *ctx)
 {
 	ip->writable = writable;

@@ -47,6 +47,14 @@ struct hv_ip_transport {
 /* An echo request to an address that is not ours (accept_any_address). packet is not consumed: d describes it. NULL callback: dropped. */
 typedef void hv_ip_echo_fn(void *ctx, const struct hv_packet *packet);
 
+/* What becomes of an echo request that the stack would answer itself. Who refuses it counts the drop. */
+enum hv_ip_echo_verdict {
+	HV_IP_ECHO_ANSWER,
+	HV_IP_ECHO_REFUSE,  /* ICMP "administratively prohibited" */
+	HV_IP_ECHO_SWALLOW, /* nothing is said */
+};
+typedef enum hv_ip_echo_verdict hv_ip_echo_filter_fn(void *ctx, const struct hv_packet *packet);
+
 /* What goes with a segment on its way out. */
 struct hv_ip_tx {
 	struct hv_addr src, dst;
@@ -69,6 +77,8 @@ struct hv_ip; /* full definition in ip/ip_state.h, for this room and stack.c */
 void hv_ip_set_transport(struct hv_ip *ip, uint8_t proto,
 			 const struct hv_ip_transport *transport);
 void hv_ip_set_echo(struct hv_ip *ip, hv_ip_echo_fn *echo, void *ctx);
+/* NULL: all are answered. */
+void hv_ip_set_echo_filter(struct hv_ip *ip, hv_ip_echo_filter_fn *filter, void *ctx);
 
 /* Called when links that were busy can take packets again: transports send on. */
 void hv_ip_set_writable(struct hv_ip *ip, void (*writable)(void *ctx), void *ctx);

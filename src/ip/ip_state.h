@@ -71,6 +71,8 @@ struct hv_ip {
 	struct hv_ip_transport tcp, udp;
 	hv_ip_echo_fn *echo;
 	void *echo_ctx;
+	hv_ip_echo_filter_fn *echo_filter;
+	void *echo_filter_ctx;
 	void (*writable)(void *ctx);
 	void *writable_ctx;
 

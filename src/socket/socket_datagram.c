@@ -50,7 +50,8 @@ ssize_t hv_datagram_send(struct haven_socket *socket, const struct iovec *iov, i
 	struct hv_udp_socket *udp = &hv_datagram_of(socket)->udp;
 	struct hv_ip_tx tx = {.hop_limit = udp->hop_limit, .traffic_class = udp->traffic_class};
 	size_t total = 0;
-	int error = take_error(udp);
+	struct hv_udp *room = socket->sockets->udp;
+	int error = take_error(udp), allowed = 1;
 
 	if (error)
 		return error;
@@ -74,13 +75,14 @@ ssize_t hv_datagram_send(struct haven_socket *socket, const struct iovec *iov, i
 		tx.hop_limit = udp->group_hops;
 		tx.loop = udp->group_loop;
 	}
-	error = hv_udp_output_tx(socket->sockets->udp, &tx, udp->bind.port, port, iov, count,
-				 0);
-	if (error < 0)
-		return error;
 	for (int i = 0; i < count; i++)
 		total += iov[i].iov_len;
-	return (ssize_t)total;
+	if (room->filter)
+		allowed = hv_udp_filter_output(room, &tx, udp->bind.port, port, total);
+	if (allowed <= 0)
+		return allowed < 0 ? allowed : (ssize_t)total;
+	error = hv_udp_output_tx(room, &tx, udp->bind.port, port, iov, count, 0);
+	return error < 0 ? error : (ssize_t)total;
 }
 
 /* Copy what fits; returns how much that was. */

@@ -17,6 +17,7 @@
 
 struct hv_tcp_conn; /* a connection, any state but LISTEN, TIME-WAIT and a listener's SYN-RECEIVED */
 struct hv_tcp_listener;
+struct hv_filter_track;	      /* filter/filter_track.h */
 struct hv_tcp_congestion_ops; /* tcp/tcp_congestion.h */
 struct haven_request; /* a held connection request; tcp/tcp_request.c implements haven_request_* on it, public
 			 * wrappers that need a socket are in socket/ */
@@ -64,6 +65,7 @@ struct hv_tcp {
 	struct hv_tcp_config config;
 	struct hv_tcp_events up;
 	const struct haven_forwarder *forwarder;
+	struct hv_filter_track *filter;	 /* the stack's; NULL: everything is allowed */
 	struct hv_list connections;	 /* all of them */
 	struct hv_list output;		 /* connections with something to send or acknowledge */
 	struct hv_list blocked;		 /* connections that wait for a busy link */
@@ -108,7 +110,7 @@ struct hv_tcp_listener *hv_tcp_listener_of(struct hv_bind *bind);
 /* --- connections ----------------------------------------------------------------------- */
 /*
  * Active open. local_port 0: choose. local any: choose by route. share: enum hv_port_share. SYN goes out at the next flush.
- * -EADDRINUSE, -EADDRNOTAVAIL, -ENETUNREACH, -ENOMEM, -EMFILE.
+ * -EADDRINUSE, -EADDRNOTAVAIL, -ENETUNREACH, -ENOMEM, -EMFILE, -EPERM (the filter).
  */
 int hv_tcp_connect(struct hv_tcp *tcp, const struct hv_addr *local, uint16_t local_port,
 		   uint8_t share, const struct hv_addr *remote, uint16_t remote_port,

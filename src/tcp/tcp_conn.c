@@ -5,6 +5,7 @@
 
 #include "tcp/tcp_congestion.h"
 #include "tcp/tcp_fastopen.h"
+#include "tcp/tcp_filter.h"
 #include "tcp/tcp_isn.h"
 #include "tcp/tcp_listen.h"
 #include "tcp/tcp_options.h"
@@ -83,14 +84,22 @@ void hv_tcp_conn_prepare(struct hv_tcp_conn *conn)
 	hv_tcp_mss_update(conn);
 }
 
+void hv_tcp_conn_remove(struct hv_tcp_conn *conn)
+{
+	if (!conn->in_table)
+		return;
+	hv_tcp_filter_end(conn->tcp, &conn->tuple,
+			  conn->count.bytes_acked + conn->count.bytes_received);
+	hv_port_remove(conn->tcp->ports, &conn->tuple);
+	conn->in_table = false;
+}
+
 /* Out of every list and table; what is received and not read stays. */
 static void detach(struct hv_tcp_conn *conn)
 {
 	struct hv_core *core = hv_tcp_core(conn);
 
-	if (conn->in_table)
-		hv_port_remove(conn->tcp->ports, &conn->tuple);
-	conn->in_table = false;
+	hv_tcp_conn_remove(conn);
 	hv_list_remove(&conn->output);
 	hv_timer_cancel(&core->wheel, &conn->timer);
 	memset(conn->deadlines, 0, sizeof(conn->deadlines));

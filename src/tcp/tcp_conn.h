@@ -201,6 +201,7 @@ struct hv_tcp_conn {
 	bool ecn_reducing : 1; /* the window shrinks because of that, until `recover` is acknowledged */
 	bool ecn_cwr_due : 1;  /* the window shrank: CWR goes with the next new data */
 	bool pace_waited : 1;  /* pacing held back in the last flush */
+	bool swallowed : 1;    /* a filter refuses it in silence: its SYNs go nowhere */
 	uint8_t waits_for : 2; /* enum hv_tcp_wait */
 
 	uint16_t linger_s;
@@ -312,6 +313,8 @@ static_assert(sizeof(struct hv_tcp_conn) <= 800, "an idle connection is small");
 struct hv_tcp_conn *hv_tcp_conn_new(struct hv_tcp *tcp, int *error);
 /* Into the port table; chooses the local port when it is 0. As hv_port_insert(). */
 int hv_tcp_conn_insert(struct hv_tcp_conn *conn);
+/* Out of the port table, and no longer counted by the filter. Not in it is allowed. */
+void hv_tcp_conn_remove(struct hv_tcp_conn *conn);
 /* In the table: what follows from the 4-tuple (ISS, timestamp offset, MSS and window scale to offer). */
 void hv_tcp_conn_prepare(struct hv_tcp_conn *conn);
 /* Out of the tables, timers stopped, CLOSED. error 0: orderly. Freed if nobody owns it. */

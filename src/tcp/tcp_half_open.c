@@ -12,6 +12,7 @@
 
 #include "tcp/tcp_ecn.h"
 #include "tcp/tcp_fastopen.h"
+#include "tcp/tcp_filter.h"
 #include "tcp/tcp_isn.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_request.h"
@@ -164,7 +165,10 @@ static void release(struct hv_tcp_half_open *half)
 
 void hv_tcp_half_open_free(struct hv_tcp_half_open *half)
 {
-	hv_port_remove(half->listener->tcp->ports, &half->tuple);
+	struct hv_tcp *tcp = half->listener->tcp;
+
+	hv_tcp_filter_end(tcp, &half->tuple, 0);
+	hv_port_remove(tcp->ports, &half->tuple);
 	release(half);
 }
 
@@ -286,17 +290,20 @@ void hv_tcp_half_open_fire(struct hv_timer *timer)
 		hv_timer_set(&tcp->core->wheel, timer, next_ns);
 }
 
+void hv_tcp_half_open_reset(struct hv_tcp_half_open *half)
+{
+	struct hv_tcp_bare bare = bare_of(half, HV_TCP_RST | HV_TCP_ACK);
+
+	bare.window = 0;
+	hv_tcp_send_bare(half->listener->tcp, &bare);
+	hv_tcp_half_open_free(half);
+}
+
 void hv_tcp_half_open_reset_all(struct hv_tcp_listener *listener)
 {
-	while (!hv_list_is_empty(&listener->half_open)) {
-		struct hv_tcp_half_open *half =
-			hv_container(listener->half_open.next, struct hv_tcp_half_open, queue);
-		struct hv_tcp_bare bare = bare_of(half, HV_TCP_RST | HV_TCP_ACK);
-
-		bare.window = 0;
-		hv_tcp_send_bare(listener->tcp, &bare);
-		hv_tcp_half_open_free(half);
-	}
+	while (!hv_list_is_empty(&listener->half_open))
+		hv_tcp_half_open_reset(
+			hv_container(listener->half_open.next, struct hv_tcp_half_open, queue));
 }
 
 /* --- in -------------------------------------------------------------------------------- */

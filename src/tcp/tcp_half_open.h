@@ -57,6 +57,8 @@ struct hv_tcp_conn *hv_tcp_half_open_establish(struct hv_tcp_half_open *half, in
 /* An ICMP error quoted our SYN-ACK. */
 void hv_tcp_half_open_icmp(struct hv_tcp_half_open *half, const struct hv_icmp_report *report);
 void hv_tcp_half_open_free(struct hv_tcp_half_open *half);
+/* Reset it; it is gone then. */
+void hv_tcp_half_open_reset(struct hv_tcp_half_open *half);
 /* Reset all of a listener that ends. */
 void hv_tcp_half_open_reset_all(struct hv_tcp_listener *listener);
 void hv_tcp_half_open_fire(struct hv_timer *timer);

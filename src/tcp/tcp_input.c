@@ -5,6 +5,7 @@
 #include "tcp/tcp_conn.h"
 #include "tcp/tcp_ecn.h"
 #include "tcp/tcp_fastopen.h"
+#include "tcp/tcp_filter.h"
 #include "tcp/tcp_half_open.h"
 #include "tcp/tcp_info.h"
 #include "tcp/tcp_listen.h"
@@ -238,6 +239,19 @@ static void listener_ack(struct hv_tcp_listener *listener, struct hv_packet *pac
 	drop_for(listener->tcp, packet, reason);
 }
 
+/* Section 3.10.7.1. What the filter refuses looks alike, whether somebody listens or not. Consumes. */
+static void nobody_input(struct hv_tcp *tcp, struct hv_packet *packet)
+{
+	uint8_t flags = packet->d.tcp_flags & (HV_TCP_SYN | HV_TCP_ACK | HV_TCP_FIN);
+	int reason = flags == HV_TCP_SYN ? hv_tcp_filter_stray(tcp, packet) : HV_DROP_COUNT;
+
+	if (reason == HV_DROP_COUNT) {
+		hv_tcp_send_reset_for(tcp, packet);
+		reason = HV_DROP_TCP_NO_SOCKET;
+	}
+	hv_drop(tcp->core, packet, reason);
+}
+
 /* No connection: listener, forwarder, or nobody (section 3.10.7.1 and .2). Consumes. */
 static void stray_input(struct hv_tcp *tcp, struct hv_packet *packet, const uint32_t *iss_floor)
 {
@@ -246,6 +260,7 @@ static void stray_input(struct hv_tcp *tcp, struct hv_packet *packet, const uint
 						     d->dst_port, &d->src, d->src_port);
 	struct hv_tcp_listener *listener = bind ? hv_tcp_listener_of(bind) : NULL;
 	struct hv_tcp_options options;
+	bool opens;
 	int reason;
 
 	if (d->tcp_flags & HV_TCP_RST) {
@@ -256,13 +271,13 @@ static void stray_input(struct hv_tcp *tcp, struct hv_packet *packet, const uint
 		listener_ack(listener, packet);
 		return;
 	}
-	if ((d->tcp_flags & (HV_TCP_SYN | HV_TCP_ACK | HV_TCP_FIN)) != HV_TCP_SYN ||
-	    (!listener && !(tcp->forwarder && tcp->forwarder->tcp))) {
-		/* A listener ignores what neither opens nor acknowledges. */
-		if (!listener)
-			hv_tcp_send_reset_for(tcp, packet);
-		hv_drop(tcp->core, packet,
-			listener ? HV_DROP_TCP_FLAGS : HV_DROP_TCP_NO_SOCKET);
+	opens = (d->tcp_flags & (HV_TCP_SYN | HV_TCP_ACK | HV_TCP_FIN)) == HV_TCP_SYN;
+	if (!listener && (!opens || !(tcp->forwarder && tcp->forwarder->tcp))) {
+		nobody_input(tcp, packet);
+		return;
+	}
+	if (!opens) { /* a listener ignores what neither opens nor acknowledges */
+		hv_drop(tcp->core, packet, HV_DROP_TCP_FLAGS);
 		return;
 	}
 	hv_tcp_options_read(d, &options);

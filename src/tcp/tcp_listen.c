@@ -6,6 +6,7 @@
 #include "tcp/tcp_listen.h"
 
 #include "tcp/tcp_fastopen.h"
+#include "tcp/tcp_filter.h"
 #include "tcp/tcp_half_open.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_syn_cookie.h"
@@ -40,16 +41,13 @@ struct hv_tcp_listener *hv_tcp_listener_of(struct hv_bind *bind)
 	return bind->transport;
 }
 
-int hv_tcp_listen_input(struct hv_tcp_listener *listener, const struct hv_packet *packet,
-			const struct hv_tcp_options *options, const uint32_t *iss_floor)
+/* There is room. *kept: a connection or a record stands for the SYN. Returns as hv_tcp_listen_input(). */
+static int take(struct hv_tcp_listener *listener, const struct hv_packet *packet,
+		const struct hv_tcp_options *options, const uint32_t *iss_floor, bool *kept)
 {
-	struct hv_tcp *tcp = listener->tcp;
 	struct hv_tcp_half_open half;
 
-	if (!hv_tcp_listener_has_room(listener))
-		return HV_DROP_TCP_LISTEN_OVERFLOW;
-	if (tcp->connection_count >= tcp->config.max_connections)
-		return HV_DROP_TCP_CONNECTION_LIMIT;
+	*kept = true;
 	if (listener->fast_open_max && options->has_fast_open && !iss_floor &&
 	    hv_tcp_fast_open_accept(listener, packet, options))
 		return HV_DROP_COUNT;
@@ -60,16 +58,40 @@ int hv_tcp_listen_input(struct hv_tcp_listener *listener, const struct hv_packet
 
 		hv_tcp_half_open_choose_iss(&half, iss_floor);
 		reason = hv_tcp_half_open_keep(&half);
-		if (reason != HV_DROP_COUNT)
+		*kept = reason == HV_DROP_COUNT;
+		if (!*kept)
 			return reason;
 	} else if (iss_floor) {
 		/* A cookie could not be beyond what the connection before it sent (RFC 6191). */
+		*kept = false;
 		return HV_DROP_TCP_LISTEN_OVERFLOW;
 	} else {
+		*kept = false;
 		hv_tcp_syn_cookie_make(&half);
 	}
 	hv_tcp_half_open_answer(&half);
 	return HV_DROP_COUNT;
+}
+
+int hv_tcp_listen_input(struct hv_tcp_listener *listener, const struct hv_packet *packet,
+			const struct hv_tcp_options *options, const uint32_t *iss_floor)
+{
+	struct hv_tcp *tcp = listener->tcp;
+	bool kept;
+	int reason;
+
+	if (!hv_tcp_listener_has_room(listener))
+		return HV_DROP_TCP_LISTEN_OVERFLOW;
+	if (tcp->connection_count >= tcp->config.max_connections)
+		return HV_DROP_TCP_CONNECTION_LIMIT;
+	/* After those two, so that a SYN that is dropped and comes again is counted once. */
+	reason = hv_tcp_filter_syn(tcp, packet);
+	if (reason != HV_DROP_COUNT)
+		return reason;
+	reason = take(listener, packet, options, iss_floor, &kept);
+	if (!kept)
+		hv_tcp_filter_forget(tcp, packet);
+	return reason;
 }
 
 void hv_tcp_listener_ready(struct hv_tcp_conn *conn)

@@ -243,6 +243,17 @@ static bool is_pushed(const struct hv_tcp_conn *conn, uint32_t seq, uint32_t siz
 	return size > conn->mss || seq + size == hv_tcp_send_end(conn);
 }
 
+/* To ip/, unless it is the SYN of a connection that a filter refuses in silence: that gets lost. Consumes. */
+static int output(struct hv_tcp_conn *conn, const struct hv_ip_tx *tx, struct hv_packet *packet,
+		  uint8_t flags)
+{
+	if ((flags & HV_TCP_SYN) && conn->swallowed) {
+		hv_drop(hv_tcp_core(conn), packet, HV_DROP_FILTER);
+		return 0;
+	}
+	return hv_ip_output(conn->tcp->ip, tx, packet);
+}
+
 int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8_t flags)
 {
 	uint8_t push = is_pushed(conn, seq, size) ? HV_TCP_PSH : 0;
@@ -269,7 +280,7 @@ int hv_tcp_transmit(struct hv_tcp_conn *conn, uint32_t seq, uint32_t size, uint8
 		return -ENOMEM;
 	}
 	leave_checksum(packet, &tx.src, &tx.dst);
-	status = hv_ip_output(conn->tcp->ip, &tx, packet);
+	status = output(conn, &tx, packet, flags);
 	if (status == -EAGAIN || status == -ENOMEM || status == -EMSGSIZE)
 		return status; /* it never left: nothing is under way */
 	if (status < 0)

@@ -110,8 +110,7 @@ void hv_tcp_enter_time_wait(struct hv_tcp_conn *conn)
 	/* Of the FIN, now or never: the record answers only repetitions. From CLOSING it was sent. */
 	if (conn->ack_now || conn->ack_sent != conn->rcv_nxt)
 		hv_tcp_send_ack(conn);
-	hv_port_remove(conn->tcp->ports, &conn->tuple);
-	conn->in_table = false;
+	hv_tcp_conn_remove(conn);
 	conn->state = HV_TCP_TIME_WAIT;
 	hv_tcp_time_wait_start(conn);
 	hv_tcp_conn_end(conn, 0);

@@ -23,6 +23,7 @@
  */
 #include "tcp/tcp_syn_cookie.h"
 
+#include "tcp/tcp_filter.h"
 #include "tcp/tcp_options.h"
 
 enum {
@@ -171,11 +172,15 @@ struct hv_tcp_conn *hv_tcp_syn_cookie_input(struct hv_tcp_listener *listener,
 	}
 	hv_tcp_options_read(d, &options);
 	read_stamp(&half, &options);
+	*reason = hv_tcp_filter_cookie(tcp, packet);
+	if (*reason != HV_DROP_COUNT)
+		return NULL;
 	conn = hv_tcp_half_open_establish(&half, reason);
 	if (conn)
 		tcp->cookies_good++;
-	else if (hv_tcp_half_open_has_room(&half))
-		/* A client that is real deserves a record: its SYN-ACK is repeated until there is room for it. */
-		hv_tcp_half_open_keep(&half);
+	/* A client that is real deserves a record: its SYN-ACK is repeated until there is room for it. */
+	else if (!hv_tcp_half_open_has_room(&half) ||
+		 hv_tcp_half_open_keep(&half) != HV_DROP_COUNT)
+		hv_tcp_filter_forget(tcp, packet);
 	return conn;
 }

@@ -4,6 +4,7 @@
  */
 #include "tcp/tcp_congestion.h"
 #include "tcp/tcp_fastopen.h"
+#include "tcp/tcp_filter.h"
 #include "tcp/tcp_output.h"
 #include "tcp/tcp_receive.h"
 #include "tcp/tcp_send.h"
@@ -46,6 +47,8 @@ int hv_tcp_connect(struct hv_tcp *tcp, const struct hv_addr *local, uint16_t loc
 	if (local_port)
 		hv_tcp_time_wait_yield(tcp, &conn->tuple);
 	status = hv_tcp_conn_insert(conn);
+	if (!status)
+		status = hv_tcp_filter_connect(conn);
 	if (status < 0) {
 		hv_tcp_conn_free(conn);
 		return status;

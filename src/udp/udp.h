@@ -14,11 +14,14 @@
 
 enum { HV_UDP_MAX_MEMBERSHIPS = 20 }; /* of one socket, as on Linux */
 
+struct hv_filter_track; /* filter/filter_track.h */
+
 struct hv_udp {
 	struct hv_core *core;
 	struct hv_ip *ip;
 	struct hv_port_table *ports;
 	const struct haven_forwarder *forwarder; /* the stack's; callbacks may be NULL */
+	struct hv_filter_track *filter;		 /* the stack's; NULL: everything is allowed */
 	/* Called when a socket's readiness changed. Set by socket/. */
 	void (*on_event)(void *ctx, void *owner, unsigned events);
 	void *ctx;
@@ -112,6 +115,17 @@ int hv_udp_leave(struct hv_udp *udp, struct hv_udp_socket *socket, unsigned ifin
 void hv_udp_leave_all(struct hv_udp *udp, struct hv_udp_socket *socket);
 /* A datagram to a group that was joined: a copy to each receiver. False: no such group, not consumed. */
 bool hv_udp_group_input(struct hv_udp *udp, struct hv_packet *packet);
+
+/*
+ * udp_filter.c, for when there is a filter: whether a socket may send this. 1: it may; 0: it gets lost, and the socket does not know; -EPERM, -ENOMEM.
+ * bytes: of payload.
+ */
+int hv_udp_filter_output(struct hv_udp *udp, const struct hv_ip_tx *tx, uint16_t src_port,
+			 uint16_t dst_port, size_t bytes);
+/* Whether a datagram may go on to a socket; when not, it was answered and is consumed. */
+bool hv_udp_filter_input(struct hv_udp *udp, struct hv_packet *packet);
+/* The same for one that no socket waits for: what is refused looks alike, whether one does or not. */
+bool hv_udp_filter_stray(struct hv_udp *udp, struct hv_packet *packet);
 
 /* The first datagram's bytes and size, in place; NULL: none waits. */
 const uint8_t *hv_udp_front(const struct hv_udp_socket *socket, uint32_t *size);

@@ -95,6 +95,8 @@ bool hv_udp_group_input(struct hv_udp *udp, struct hv_packet *packet)
 
 	if (!hv_addr_is_multicast(&d->dst) || !hv_ip_is_member(udp->ip, d->ifindex, &d->dst))
 		return false;
+	if (udp->filter && !hv_udp_filter_input(udp, packet))
+		return true;
 	for (struct hv_list *n = udp->memberships.next; n != &udp->memberships; n = n->next) {
 		struct hv_udp_membership *m = hv_container(n, struct hv_udp_membership, node);
 		enum hv_drop reason;

@@ -65,7 +65,8 @@ void hv_udp_input(void *ctx, struct hv_packet *packet)
 		return;
 	socket = find_socket(udp, &d->dst, d->dst_port, &d->src, d->src_port);
 	if (socket) {
-		hv_udp_deliver(udp, socket, packet);
+		if (!udp->filter || hv_udp_filter_input(udp, packet))
+			hv_udp_deliver(udp, socket, packet);
 		return;
 	}
 	/* What was sent to all is for nobody behind this stack. */
@@ -74,6 +75,8 @@ void hv_udp_input(void *ctx, struct hv_packet *packet)
 		hv_packet_free(udp->core, packet);
 		return;
 	}
+	if (udp->filter && !hv_udp_filter_stray(udp, packet))
+		return;
 	/* RFC 1122 section 4.1.3.1; not about broadcast and multicast, which ip/ sees to. */
 	hv_ip_unreachable(udp->ip, packet, HAVEN_ICMP_PORT_UNREACHABLE, 0, NULL);
 	hv_drop(udp->core, packet, HV_DROP_UDP_NO_SOCKET);

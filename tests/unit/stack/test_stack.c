@@ -58,6 +58,7 @@ CHANGE(no_sockets, max_sockets = 0)
 CHANGE(no_links, max_links = 0)
 CHANGE(many_links, max_links = 17)
 CHANGE(no_neighbours, max_neighbours = 0)
+CHANGE(no_filter_flows, max_filter_flows = 0)
 CHANGE(port_zero, ephemeral_first = 0)
 CHANGE(range_backwards, ephemeral_first = 61000)
 CHANGE(no_hops, hop_limit = 0)
@@ -73,9 +74,9 @@ CHANGE(one_port, ephemeral_first = config->ephemeral_last)
 static void test_config(void **state)
 {
 	static void (*const bad[])(struct haven_stack_config *) = {
-		no_alloc,      no_random,  no_sockets,	    no_links, many_links,
-		no_neighbours, port_zero,  range_backwards, no_hops,  tiny_buffer,
-		huge_buffer,   no_control, unknown_control};
+		no_alloc,      no_random,  no_sockets,	    no_links,	    many_links,
+		no_neighbours, port_zero,  range_backwards, no_hops,	    tiny_buffer,
+		huge_buffer,   no_control, unknown_control, no_filter_flows};
 
 	(void)state;
 	for (size_t i = 0; i < TEST_COUNT(bad); i++)

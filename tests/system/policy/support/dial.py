@@ -37,6 +37,8 @@ def dial(options):
         return "silent", client
     except TimeoutError:
         return "silent", client
+    except ConnectionResetError:  # by connect() itself, when it came that soon
+        return "reset", client
     except OSError:
         return ("reset" if connected else "refused"), client
 
