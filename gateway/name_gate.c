@@ -4,7 +4,6 @@
 #include "gateway/name_gate.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/server_name.h"
@@ -47,12 +46,12 @@ static bool judge_name(struct hv_relay *relay)
 {
 	const char *name = hv_server_name(relay->gate->reader);
 	struct haven_verdict verdict;
-	char fault[HAVEN_NAME_SIZE + 64];
+	char fault[HV_NAME_FAULT_SIZE];
 
 	if (hv_policy_judge(relay->gateway, &relay->flow, name, &verdict) == HV_POLICY_ALLOWED)
 		return true;
-	snprintf(fault, sizeof(fault), "it asks for the server '%s'", name);
-	hv_policy_end(relay->gateway, &relay->flow, &verdict, fault);
+	hv_policy_end(relay->gateway, &relay->flow, &verdict,
+		      hv_policy_name_fault(&relay->flow, name, fault));
 	return false;
 }
 
@@ -103,18 +102,20 @@ static bool act(struct hv_relay *relay, enum hv_server_name_event event)
 /* Returns false when there is nothing to feed any more. */
 static bool feed(struct hv_relay *relay, const uint8_t *data, size_t size)
 {
-	while (size > 0) {
+	enum hv_server_name_event event;
+
+	/* After a name the reader is asked once more, though nothing is left: by that it knows that the name was good. */
+	do {
 		struct hv_name_gate *gate = relay->gate;
 		size_t used = 0;
-		enum hv_server_name_event event =
-			hv_server_name_feed(gate->reader, data, size, &used);
 
+		event = hv_server_name_feed(gate->reader, data, size, &used);
 		gate->fed += used;
 		data += used;
 		size -= used;
 		if (!act(relay, event))
 			return false;
-	}
+	} while (size > 0 || event != HV_SERVER_NAME_MORE);
 	return true;
 }
 

@@ -195,8 +195,10 @@ enum hv_policy_answer hv_policy_judge(struct hv_gateway *gateway, struct hv_flow
 		allow_all(verdict);
 		hv_learn_said(policy->learn, flow, name);
 	}
-	if (!verdict->allowed)
+	if (!verdict->allowed) {
+		snprintf(verdict->name, sizeof(verdict->name), "%s", name);
 		return answer_of(verdict);
+	}
 	keep(policy, flow, verdict);
 	set_name(flow, name);
 	flow->name_said = true;
@@ -209,6 +211,17 @@ bool hv_policy_judge_nameless(struct hv_gateway *gateway, struct hv_flow *flow,
 	if (gateway->policy->learn)
 		hv_learn_said(gateway->policy->learn, flow, NULL);
 	return first->name_check != HAVEN_NAME_MUST_BE_SAID && first->name_may_miss;
+}
+
+const char *hv_policy_name_fault(const struct hv_flow *flow, const char *name,
+				 char text[HV_NAME_FAULT_SIZE])
+{
+	if (flow->name && strcmp(flow->name, name) != 0)
+		snprintf(text, HV_NAME_FAULT_SIZE, "its address was looked up as '%s'",
+			 flow->name);
+	else
+		snprintf(text, HV_NAME_FAULT_SIZE, "the server name that it says is refused");
+	return text;
 }
 
 void hv_policy_leave(struct hv_gateway *gateway, struct hv_flow *flow)

@@ -73,9 +73,14 @@ enum hv_policy_answer hv_policy_ask(struct hv_gateway *gateway, struct hv_flow *
 				    const struct haven_endpoint *peer,
 				    struct haven_verdict *verdict);
 
-/* The flow says that its server is `name`. Allowed: its rule and name are those of this answer. */
+/* The flow says that its server is `name`. Allowed: its rule and name are those of this answer. Refused: verdict->name is it. */
 enum hv_policy_answer hv_policy_judge(struct hv_gateway *gateway, struct hv_flow *flow,
 				      const char *name, struct haven_verdict *verdict);
+
+/* What is wrong with a name that was refused, for hv_policy_end(). Returns text. */
+#define HV_NAME_FAULT_SIZE (HAVEN_NAME_SIZE + 64)
+const char *hv_policy_name_fault(const struct hv_flow *flow, const char *name,
+				 char text[HV_NAME_FAULT_SIZE]);
 
 /* It says no name, or one that cannot be read. first: what hv_policy_ask() gave. Whether it may go on. */
 bool hv_policy_judge_nameless(struct hv_gateway *gateway, struct hv_flow *flow,

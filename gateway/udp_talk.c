@@ -4,7 +4,6 @@
 #include "gateway/udp_talk.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "gateway/audit.h"
@@ -238,12 +237,11 @@ static bool nameless(struct talk *talk, const char *fault)
 static bool judge(struct talk *talk, const char *name)
 {
 	struct haven_verdict verdict;
-	char fault[HAVEN_NAME_SIZE + 64];
+	char fault[HV_NAME_FAULT_SIZE];
 
 	if (hv_policy_judge(talk->gateway, &talk->flow, name, &verdict) == HV_POLICY_ALLOWED)
 		return true;
-	snprintf(fault, sizeof(fault), "it asks for the server '%s'", name);
-	refuse(talk, &verdict, fault);
+	refuse(talk, &verdict, hv_policy_name_fault(&talk->flow, name, fault));
 	return false;
 }
 
