@@ -66,7 +66,7 @@ static bool in_block(const uint8_t address[16], const char *block)
 	slash = strchr(text, '/');
 	if (slash) {
 		*slash = '\0';
-		bits = (unsigned)atoi(slash + 1);
+		bits = (unsigned)strtoul(slash + 1, NULL, 10);
 	}
 	address_of(text, bytes);
 	if (memcmp(bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0)
@@ -117,23 +117,20 @@ static bool means(const struct model_rule *rule, const char *name)
 static bool matches_port(const struct model_rule *rule, const struct haven_filter_flow *flow)
 {
 	const char *text = rule->ports;
-	int first, last, used;
+	unsigned long first, last;
+	char *next;
 
 	if (!*text)
 		return true;
 	if (flow->protocol != IPPROTO_TCP && flow->protocol != IPPROTO_UDP)
 		return false;
-	for (;; text++) {
-		assert_int_equal(sscanf(text, "%d%n", &first, &used), 1);
-		last = first;
-		text += used;
-		if (*text == '-') {
-			assert_int_equal(sscanf(text + 1, "%d%n", &last, &used), 1);
-			text += used + 1;
-		}
+	for (;; text = next + 1) {
+		first = last = strtoul(text, &next, 10);
+		if (*next == '-')
+			last = strtoul(next + 1, &next, 10);
 		if (flow->destination.port >= first && flow->destination.port <= last)
 			return true;
-		if (*text == '\0')
+		if (*next == '\0')
 			return false;
 	}
 }
