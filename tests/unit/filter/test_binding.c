@@ -157,8 +157,8 @@ static void times_that_do_not_end(void **state)
 
 static void what_is_no_name(void **state)
 {
-	static const char *const bad[] = {"",	 ".",	 "a..b",	 ".a",
-					  "a b", "a\tb", "b\xc3\xbc.org"};
+	static const char *const bad[] = {"",	".",   "a..",  "a..b",
+					  ".a", "a b", "a\tb", "b\xc3\xbc.org"};
 	char long_name[300];
 	struct fixture f;
 

@@ -72,6 +72,22 @@ static void protocols_and_families(void **state)
 	end(&f);
 }
 
+/* A rule without protocol and ports means whatever else there is. */
+static void other_protocols(void **state)
+{
+	struct haven_filter_flow flow = flow_of("out icmp 10.0.2.100 192.0.2.1");
+	struct haven_verdict verdict;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, "deny out icmp\ndeny out :1-65535\ndeny out 192.0.2.1\n");
+	flow.protocol = IPPROTO_SCTP;
+	haven_filter_decide(f.filter, &flow, f.now_ns, &verdict);
+	assert_false(verdict.allowed);
+	assert_int_equal(verdict.rule, 3);
+	end(&f);
+}
+
 static void sources(void **state)
 {
 	struct fixture f;
@@ -202,6 +218,7 @@ int main(void)
 		cmocka_unit_test(the_default_is_by_direction),
 		cmocka_unit_test(the_first_match_decides),
 		cmocka_unit_test(protocols_and_families),
+		cmocka_unit_test(other_protocols),
 		cmocka_unit_test(sources),
 		cmocka_unit_test(the_host),
 		cmocka_unit_test(counters),
