@@ -2,6 +2,8 @@
  * The index against the rules one by one: random rules over few addresses, ports and names, so that they meet, and
  * random flows, without and with a server's name. A failing seed is in the message.
  */
+#include "filter/rule.h"
+
 #include "fixture.h"
 
 enum { SEEDS = 300, FLOWS = 60, RULES_MAX = 24, NAMES = 8, BOUND_MAX = 4 };
@@ -425,11 +427,39 @@ static void every_port_of_a_range(void **state)
 	end(&f);
 }
 
+/* As few prefixes as there can be. */
+static void prefixes_of_a_range(void **state)
+{
+	static const struct {
+		uint32_t first, last;
+		unsigned count;
+	} ranges[] = {
+		{80, 80, 1},	   {80, 81, 1},	      {81, 82, 2},    {8, 15, 1},
+		{8000, 8099, 3},   {0, 65535, 1},     {1, 65535, 16}, {1, 65534, 30},
+		{32768, 65535, 1}, {49152, 65535, 1}, {0, 1023, 1},   {1, 1024, 11},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < TEST_COUNT(ranges); i++) {
+		uint32_t port = ranges[i].first, next;
+		unsigned count = 0, bits;
+
+		for (; port <= ranges[i].last; port = next, count++) {
+			next = hv_port_prefix(port, ranges[i].last, &bits);
+			assert_int_equal(next - port, 1U << (16 - bits));
+			assert_int_equal(port % (next - port), 0);
+		}
+		assert_int_equal(port, ranges[i].last + 1);
+		assert_int_equal(count, ranges[i].count);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_the_rules_say),
 		cmocka_unit_test(every_port_of_a_range),
+		cmocka_unit_test(prefixes_of_a_range),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

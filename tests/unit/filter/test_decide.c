@@ -103,6 +103,12 @@ static void sources(void **state)
 	assert_int_equal(decided(&f, "in tcp ::1 10.0.2.100:22", NULL), 2);
 	assert_int_equal(decided(&f, "in tcp 192.0.2.1 10.0.2.100:22", NULL), 3);
 	assert_int_equal(decided(&f, "in tcp 192.0.2.2 10.0.2.100:22", NULL), 0);
+	/* No flow is of both families; who asks about one gets no rule of the wrong one. */
+	set_rules(&f, "deny out from ::/0\ndeny out from 0.0.0.0/0\n");
+	assert_int_equal(decided(&f, "out tcp 10.0.2.100 2001:db8::1:80", NULL), 0);
+	assert_int_equal(decided(&f, "out tcp 2001:db8::1 10.0.2.100:80", NULL), 0);
+	assert_int_equal(decided(&f, "out tcp fd00::2 2001:db8::1:80", NULL), -1);
+	assert_int_equal(decided(&f, "out tcp 10.0.2.2 10.0.2.100:80", NULL), -2);
 	end(&f);
 }
 

@@ -258,6 +258,7 @@ static void what_can_be_reached(void **state)
 	assert_false(reach(&f, "allow in *.example.org\ndeny out a.net", "A.NET."));
 	assert_true(reach(&f, "deny out tcp a.net", "a.net"));
 	assert_true(reach(&f, "deny out a.net:80", "a.net"));
+	assert_true(reach(&f, "deny out a.net from 10.0.2.100", "a.net"));
 	assert_false(reach(&f, "deny out *.net\nallow out a.net", "a.net"));
 	assert_true(reach(&f, "allow out a.net\ndeny out *.net", "a.net"));
 	assert_false(reach(&f, "deny out\nallow out a.net", "a.net"));
