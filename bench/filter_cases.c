@@ -186,8 +186,10 @@ static int compare(const void *a, const void *b)
 
 static double median(struct bench_case *c, unsigned rounds)
 {
+	unsigned middle = rounds / 2;
+
 	qsort(c->ns, rounds, sizeof(*c->ns), compare);
-	return (double)c->ns[rounds / 2] / FLOWS;
+	return (double)c->ns[middle] / FLOWS;
 }
 
 static void measure_change(void)

@@ -185,9 +185,14 @@ static void say_name(struct life *l, struct haven_filter_flow *flow,
 	haven_filter_decide(l->filter, flow, l->now_ns, &verdict);
 	check_verdict(l, &verdict);
 	check(verdict.name_check == HAVEN_NAME_FREE);
-	/* No rule with a name comes into it: the same rule decides, whatever is said. */
-	if (before->allowed && before->name_check == HAVEN_NAME_FREE)
-		check(verdict.allowed && verdict.rule == before->rule);
+	if (!before->allowed || before->name_check != HAVEN_NAME_FREE)
+		return;
+	/* Nothing that is said makes a rule refuse: one before may allow it, by a name whose time ran out just now. */
+	if (verdict.rule == before->rule)
+		check(verdict.allowed);
+	else
+		check(verdict.rule && (!before->rule || verdict.rule < before->rule) &&
+		      (verdict.allowed || verdict.reason >= HAVEN_VERDICT_LIMIT));
 }
 
 static void ask(struct life *l)

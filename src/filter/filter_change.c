@@ -62,7 +62,7 @@ struct old_rules {
 	struct haven_filter *filter;
 	struct queue *queues;
 	uint32_t queue_count; /* a power of two */
-	uint32_t *next;	      /* plus one, by old rule */
+	uint32_t *next;	      /* plus one, by old rule, and one to spare: never of size 0 */
 };
 
 static struct queue *queue_of(const struct old_rules *old, const char *text)
@@ -84,7 +84,7 @@ static void finish_old(struct old_rules *old)
 	struct hv_core *core = &old->filter->core;
 
 	hv_free(core, old->queues, old->queue_count * sizeof(*old->queues));
-	hv_free(core, old->next, old->filter->rule_count * sizeof(*old->next));
+	hv_free(core, old->next, (old->filter->rule_count + 1) * sizeof(*old->next));
 }
 
 static bool collect_old(struct old_rules *old, struct haven_filter *filter)
@@ -95,10 +95,8 @@ static bool collect_old(struct old_rules *old, struct haven_filter *filter)
 	while (old->queue_count < 2 * filter->rule_count)
 		old->queue_count *= 2;
 	old->queues = hv_zalloc(core, old->queue_count * sizeof(*old->queues));
-	/* The last may be for none. */
-	if (filter->rule_count)
-		old->next = hv_zalloc(core, filter->rule_count * sizeof(*old->next));
-	if (!old->queues || (filter->rule_count && !old->next)) {
+	old->next = hv_zalloc(core, (filter->rule_count + 1) * sizeof(*old->next));
+	if (!old->queues || !old->next) {
 		finish_old(old);
 		return false;
 	}

@@ -124,7 +124,7 @@ struct hv_index {
 /* The rules must stay in place as long as the index. NULL: no memory. */
 struct hv_index *hv_index_new(struct hv_core *core, struct haven_rule *const *rules,
 			      uint32_t count);
-void hv_index_free(struct hv_index *index); /* NULL is allowed */
+void hv_index_free(struct hv_index *index);
 
 /* What is asked of the index. */
 struct hv_index_flow {

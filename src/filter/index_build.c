@@ -272,11 +272,8 @@ static bool make_lists(struct hv_index *index)
 
 void hv_index_free(struct hv_index *index)
 {
-	struct hv_core *core;
+	struct hv_core *core = index->core;
 
-	if (!index)
-		return;
-	core = index->core;
 	hv_names_finish(&index->names);
 	hv_free(core, index->listed, index->listed_count * sizeof(*index->listed));
 	free_tuples(index);

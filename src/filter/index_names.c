@@ -73,8 +73,6 @@ void hv_names_finish(struct hv_name_tree *tree)
 {
 	struct hv_core *core = tree->core;
 
-	if (!core)
-		return;
 	hv_free(core, tree->server.numbers, (tree->depth + 1) * sizeof(uint32_t));
 	hv_free(core, tree->bound.numbers, bound_space(tree) * sizeof(uint32_t));
 	hv_free(core, tree->marks, mark_count(tree) * sizeof(*tree->marks));

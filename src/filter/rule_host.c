@@ -118,9 +118,11 @@ static bool is_like_v4(struct part part)
 
 	if (slash)
 		part.size = (size_t)(slash - part.text);
-	at = part.size;
 	if (only(part, "0123456789.") && !only(part, "."))
 		return true;
+	at = part.size;
+	if (at > 0 && part.text[at - 1] == '.')
+		part.size = --at;
 	while (at > 0 && part.text[at - 1] >= '0' && part.text[at - 1] <= '9')
 		at--;
 	return at < part.size && at > 0 && part.text[at - 1] == '.';

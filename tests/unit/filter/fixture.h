@@ -102,7 +102,7 @@ static inline struct haven_filter_flow flow_of(const char *text)
 	colon = strrchr(destination, ':');
 	if (flow.protocol == IPPROTO_TCP || flow.protocol == IPPROTO_UDP) {
 		assert_non_null(colon);
-		flow.destination.port = (uint16_t)atoi(colon + 1);
+		flow.destination.port = (uint16_t)strtoul(colon + 1, NULL, 10);
 		flow.source.port = 40000;
 		*colon = '\0';
 	}

@@ -1,4 +1,6 @@
 /* Names bound to addresses: how long, in which order, and what makes way. */
+#include "filter/filter.h"
+
 #include "fixture.h"
 
 static bool binding(struct fixture *f, const char *address, unsigned at,
@@ -157,8 +159,8 @@ static void times_that_do_not_end(void **state)
 
 static void what_is_no_name(void **state)
 {
-	static const char *const bad[] = {"",	 ".",	 "a..b",	 ".a",
-					  "a b", "a\tb", "b\xc3\xbc.org"};
+	static const char *const bad[] = {"",	".",   "a..",  "a..b",
+					  ".a", "a b", "a\tb", "b\xc3\xbc.org"};
 	char long_name[300];
 	struct fixture f;
 
@@ -383,6 +385,37 @@ static void random_bindings(void **state)
 	}
 }
 
+/* Those that go from the middle of the heap leave it in order. */
+static void the_heap(void **state)
+{
+	struct test_random random;
+	struct hv_bindings *b;
+	struct fixture f;
+
+	(void)state;
+	test_random_init(&random, 3);
+	begin_small(&f, 60, 3, 4);
+	b = &f.filter->bindings;
+	for (int i = 0; i < 5000; i++) {
+		char name[32], address[32];
+
+		snprintf(name, sizeof(name), "n%d.org", (int)test_random_below(&random, 30));
+		snprintf(address, sizeof(address), "192.0.2.%d",
+			 (int)test_random_below(&random, 30));
+		bind_name(&f, name, address, test_random_range(&random, 1, 1000));
+		f.now_ns += test_random_below(&random, 3) * SECOND;
+		assert_in_range(b->count, 1, 60);
+		assert_int_equal(b->heap_count, b->count);
+		for (uint32_t at = 0; at < b->heap_count; at++) {
+			assert_int_equal(b->heap[at]->heap_at, at);
+			if (at > 0)
+				assert_true(b->heap[(at - 1) / 2]->expires_ns <=
+					    b->heap[at]->expires_ns);
+		}
+	}
+	end(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +432,7 @@ int main(void)
 		cmocka_unit_test(nothing_can_make_way),
 		cmocka_unit_test(old_ones_go),
 		cmocka_unit_test(random_bindings),
+		cmocka_unit_test(the_heap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,8 @@
  * The index against the rules one by one: random rules over few addresses, ports and names, so that they meet, and
  * random flows, without and with a server's name. A failing seed is in the message.
  */
+#include "filter/rule.h"
+
 #include "fixture.h"
 
 enum { SEEDS = 300, FLOWS = 60, RULES_MAX = 24, NAMES = 8, BOUND_MAX = 4 };
@@ -66,7 +68,7 @@ static bool in_block(const uint8_t address[16], const char *block)
 	slash = strchr(text, '/');
 	if (slash) {
 		*slash = '\0';
-		bits = (unsigned)atoi(slash + 1);
+		bits = (unsigned)strtoul(slash + 1, NULL, 10);
 	}
 	address_of(text, bytes);
 	if (memcmp(bytes, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0)
@@ -117,23 +119,20 @@ static bool means(const struct model_rule *rule, const char *name)
 static bool matches_port(const struct model_rule *rule, const struct haven_filter_flow *flow)
 {
 	const char *text = rule->ports;
-	int first, last, used;
+	unsigned long first, last;
+	char *next;
 
 	if (!*text)
 		return true;
 	if (flow->protocol != IPPROTO_TCP && flow->protocol != IPPROTO_UDP)
 		return false;
-	for (;; text++) {
-		assert_int_equal(sscanf(text, "%d%n", &first, &used), 1);
-		last = first;
-		text += used;
-		if (*text == '-') {
-			assert_int_equal(sscanf(text + 1, "%d%n", &last, &used), 1);
-			text += used + 1;
-		}
+	for (;; text = next + 1) {
+		first = last = strtoul(text, &next, 10);
+		if (*next == '-')
+			last = strtoul(next + 1, &next, 10);
 		if (flow->destination.port >= first && flow->destination.port <= last)
 			return true;
-		if (*text == '\0')
+		if (*next == '\0')
 			return false;
 	}
 }
@@ -428,11 +427,39 @@ static void every_port_of_a_range(void **state)
 	end(&f);
 }
 
+/* As few prefixes as there can be. */
+static void prefixes_of_a_range(void **state)
+{
+	static const struct {
+		uint32_t first, last;
+		unsigned count;
+	} ranges[] = {
+		{80, 80, 1},	   {80, 81, 1},	      {81, 82, 2},    {8, 15, 1},
+		{8000, 8099, 3},   {0, 65535, 1},     {1, 65535, 16}, {1, 65534, 30},
+		{32768, 65535, 1}, {49152, 65535, 1}, {0, 1023, 1},   {1, 1024, 11},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < TEST_COUNT(ranges); i++) {
+		uint32_t port = ranges[i].first, next;
+		unsigned count = 0, bits;
+
+		for (; port <= ranges[i].last; port = next, count++) {
+			next = hv_port_prefix(port, ranges[i].last, &bits);
+			assert_int_equal(next - port, 1U << (16 - bits));
+			assert_int_equal(port % (next - port), 0);
+		}
+		assert_int_equal(port, ranges[i].last + 1);
+		assert_int_equal(count, ranges[i].count);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_the_rules_say),
 		cmocka_unit_test(every_port_of_a_range),
+		cmocka_unit_test(prefixes_of_a_range),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

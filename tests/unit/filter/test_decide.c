@@ -72,6 +72,22 @@ static void protocols_and_families(void **state)
 	end(&f);
 }
 
+/* A rule without protocol and ports means whatever else there is. */
+static void other_protocols(void **state)
+{
+	struct haven_filter_flow flow = flow_of("out icmp 10.0.2.100 192.0.2.1");
+	struct haven_verdict verdict;
+	struct fixture f;
+
+	(void)state;
+	begin(&f, "deny out icmp\ndeny out :1-65535\ndeny out 192.0.2.1\n");
+	flow.protocol = IPPROTO_SCTP;
+	haven_filter_decide(f.filter, &flow, f.now_ns, &verdict);
+	assert_false(verdict.allowed);
+	assert_int_equal(verdict.rule, 3);
+	end(&f);
+}
+
 static void sources(void **state)
 {
 	struct fixture f;
@@ -87,6 +103,12 @@ static void sources(void **state)
 	assert_int_equal(decided(&f, "in tcp ::1 10.0.2.100:22", NULL), 2);
 	assert_int_equal(decided(&f, "in tcp 192.0.2.1 10.0.2.100:22", NULL), 3);
 	assert_int_equal(decided(&f, "in tcp 192.0.2.2 10.0.2.100:22", NULL), 0);
+	/* No flow is of both families; who asks about one gets no rule of the wrong one. */
+	set_rules(&f, "deny out from ::/0\ndeny out from 0.0.0.0/0\n");
+	assert_int_equal(decided(&f, "out tcp 10.0.2.100 2001:db8::1:80", NULL), 0);
+	assert_int_equal(decided(&f, "out tcp 2001:db8::1 10.0.2.100:80", NULL), 0);
+	assert_int_equal(decided(&f, "out tcp fd00::2 2001:db8::1:80", NULL), -1);
+	assert_int_equal(decided(&f, "out tcp 10.0.2.2 10.0.2.100:80", NULL), -2);
 	end(&f);
 }
 
@@ -202,6 +224,7 @@ int main(void)
 		cmocka_unit_test(the_default_is_by_direction),
 		cmocka_unit_test(the_first_match_decides),
 		cmocka_unit_test(protocols_and_families),
+		cmocka_unit_test(other_protocols),
 		cmocka_unit_test(sources),
 		cmocka_unit_test(the_host),
 		cmocka_unit_test(counters),

@@ -41,6 +41,11 @@ static void tokens_of_a_second(void **state)
 	assert_int_equal(allowed(&f, 20), 10);
 	assert_int_equal(info_of(&f, 1).flows, 71);
 	assert_int_equal(info_of(&f, 1).refused, 45);
+	/* Not more than it holds. */
+	f.now_ns += SECOND;
+	assert_int_equal(allowed(&f, 5), 5);
+	f.now_ns += SECOND - SECOND / 10;
+	assert_int_equal(allowed(&f, 20), 10);
 	end(&f);
 }
 

@@ -108,30 +108,18 @@ static void binding(void **state)
 }
 
 /* What a filter with rules is like, as far as can be asked. */
-struct picture {
-	uint32_t count;
-	char text[32][128];
-	uint64_t flows[32];
-	uint32_t rule;
-	bool allowed;
-};
-
-static void look(struct fixture *f, struct picture *picture)
+static void look(struct fixture *f, char *picture, size_t size)
 {
 	struct haven_filter_flow flow = flow_of(PROBE);
+	struct haven_rule_info info;
 	struct haven_verdict verdict;
+	size_t at = 0;
 
-	memset(picture, 0, sizeof(*picture));
-	picture->count = haven_filter_rule_count(f->filter);
-	for (uint32_t i = 0; i < picture->count; i++) {
-		struct haven_rule_info info = info_of(f, i + 1);
-
-		snprintf(picture->text[i], sizeof(picture->text[i]), "%s", info.text);
-		picture->flows[i] = info.flows;
-	}
+	for (uint32_t i = 1; haven_filter_rule(f->filter, i, &info); i++)
+		at += (size_t)snprintf(picture + at, size - at, "%u %s: %d flows\n",
+				       info.number, info.text, (int)info.flows);
 	haven_filter_explain(f->filter, &flow, f->now_ns, &verdict);
-	picture->rule = verdict.rule;
-	picture->allowed = verdict.allowed;
+	snprintf(picture + at, size - at, "rule %u, allowed %d", verdict.rule, verdict.allowed);
 }
 
 static int replacing(struct fixture *f, struct haven_rules *rules)
@@ -155,22 +143,22 @@ static void change(int (*change_rules)(struct fixture *f, struct haven_rules *ru
 	bool failed = true;
 
 	for (uint64_t n = 1; failed; n++) {
-		struct picture before, after;
+		char before[2048], after[2048];
 		struct haven_rules *rules;
 		struct fixture f;
 		int error;
 
 		begin(&f, "deny out 198.51.100.1\nallow out 198.51.100.0/24 max 3\n");
 		ask(&f, PROBE, NULL);
-		look(&f, &before);
+		look(&f, before, sizeof(before));
 		rules = rules_of(&f, LONG_RULES);
 		test_env_fail(&f.env, n);
 		error = change_rules(&f, rules);
 		failed = test_env_failed(&f.env);
 		test_env_fail(&f.env, 0);
 		assert_int_equal(error, failed ? -ENOMEM : 0);
-		look(&f, &after);
-		assert_int_equal(memcmp(&before, &after, sizeof(before)) == 0, failed);
+		look(&f, after, sizeof(after));
+		assert_int_equal(strcmp(before, after) == 0, failed);
 		end(&f);
 	}
 }

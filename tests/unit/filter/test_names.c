@@ -1,4 +1,7 @@
 /* Rules with names: what is bound, what a flow says, and what must be said. */
+#include "filter/filter.h"
+#include "filter/index.h"
+
 #include "fixture.h"
 
 #define A "out tcp 10.0.2.100 192.0.2.1:443"
@@ -159,6 +162,42 @@ static void an_open_flow_keeps_its_name(void **state)
 	haven_filter_explain(f.filter, &flow, f.now_ns, &verdict);
 	assert_false(verdict.allowed);
 	assert_string_equal(verdict.name, "b.example.org");
+	/* What is no name does not take the place of one. */
+	set_rules(&f, "allow out b.example.org\n");
+	flow.bound_name = "no name";
+	haven_filter_explain(f.filter, &flow, f.now_ns, &verdict);
+	assert_true(verdict.allowed);
+	end(&f);
+}
+
+/* Longer than DNS has them: a text may say so, and *.example.org means it. */
+static void a_label_too_long(void **state)
+{
+	char name[100];
+	struct fixture f;
+
+	(void)state;
+	snprintf(name, sizeof(name), "%070d.example.org", 0);
+	begin(&f, "deny out *.example.org\ndeny out a.a.example.org\n");
+	bind_name(&f, name, "192.0.2.1", 300);
+	assert_int_equal(decided(&f, A, NULL), -1);
+	assert_int_equal(decided(&f, "out tcp 10.0.2.100 192.0.2.2:443", name), -1);
+	end(&f);
+}
+
+/* Names are counted by the turn of the question, which begins again after 2^32 of them. */
+static void after_very_many_questions(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, "deny out *.example.org\n");
+	bind_name(&f, "a.example.org", "192.0.2.1", 300);
+	assert_int_equal(decided(&f, A, NULL), -1);
+	f.filter->index->names.turn = UINT32_MAX;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(decided(&f, A, NULL), -1);
+	assert_int_equal(f.filter->index->names.turn, 3);
 	end(&f);
 }
 
@@ -219,6 +258,7 @@ static void what_can_be_reached(void **state)
 	assert_false(reach(&f, "allow in *.example.org\ndeny out a.net", "A.NET."));
 	assert_true(reach(&f, "deny out tcp a.net", "a.net"));
 	assert_true(reach(&f, "deny out a.net:80", "a.net"));
+	assert_true(reach(&f, "deny out a.net from 10.0.2.100", "a.net"));
 	assert_false(reach(&f, "deny out *.net\nallow out a.net", "a.net"));
 	assert_true(reach(&f, "allow out a.net\ndeny out *.net", "a.net"));
 	assert_false(reach(&f, "deny out\nallow out a.net", "a.net"));
@@ -235,6 +275,8 @@ int main(void)
 		cmocka_unit_test(a_name_may_miss_where_configured),
 		cmocka_unit_test(another_rule_decides_then),
 		cmocka_unit_test(an_open_flow_keeps_its_name),
+		cmocka_unit_test(a_label_too_long),
+		cmocka_unit_test(after_very_many_questions),
 		cmocka_unit_test(the_latest_name_is_told),
 		cmocka_unit_test(a_little_late),
 		cmocka_unit_test(what_can_be_reached),

@@ -56,6 +56,9 @@ static const struct {
 	{"+out 10.0.0", 5, "expected an IPv4 address, found '10.0.0'"},
 	{"+out 1.2.3.4.5", 5, "expected an IPv4 address, found '1.2.3.4.5'"},
 	{"+out example.1", 5, "expected an IPv4 address, found 'example.1'"},
+	{"+out 10.0.0.1.", 5, "expected an IPv4 address, found '10.0.0.1.'"},
+	{"+out *.example.1.", 5, "expected an IPv4 address, found '*.example.1.'"},
+	{"+out *.1", 5, "expected an IPv4 address, found '*.1'"},
 	{"+out 2001:db8::1/129", 17, "expected a prefix length of 0 to 128, found '129'"},
 	{"+out 2001:db8::1/32", 5,
 	 "expected a block without bits behind its prefix, as 2001:db8::/32, found '2001:db8::1/32'"},
@@ -193,6 +196,48 @@ static void what_is_wrong(void **state)
 	test_env_finish(&test);
 }
 
+/* Texts that are too long to stand in a table. */
+static void what_is_too_long(void **state)
+{
+	struct haven_rule_error error;
+	struct haven_rules *rules;
+	struct haven_env env;
+	struct test_env test;
+	char text[1024] = "out ";
+	size_t at = 4;
+
+	(void)state;
+	test_env_init(&test, 1);
+	env = test_env_haven(&test);
+	assert_int_equal(haven_rules_create(&env, NULL, &rules), 0);
+	for (int i = 0; i < 126; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "a.");
+	snprintf(text + at, sizeof(text) - at, "bc");
+	assert_int_equal(haven_rules_add(rules, HAVEN_RULE_DENY, text, &error), -EINVAL);
+	assert_non_null(
+		strstr(error.text, "expected a name of at most 253 characters, found "));
+	text[at + 1] = '\0';
+	assert_int_equal(haven_rules_add(rules, HAVEN_RULE_DENY, text, &error), 0);
+	at = 4;
+	for (int i = 0; i < 65; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%d", i ? "," : "",
+				       1000 + 2 * i);
+	assert_int_equal(haven_rules_add(rules, HAVEN_RULE_DENY, text, &error), -EINVAL);
+	assert_string_equal(error.text, "expected at most 64 ports and ranges of a rule, found "
+					"'1128'");
+	assert_int_equal(error.column, at - 3);
+	/* 62 that do not touch, and a service of three ports. */
+	snprintf(text + at - 15, 16, ",http-alt");
+	assert_int_equal(haven_rules_add(rules, HAVEN_RULE_DENY, text, &error), -EINVAL);
+	assert_string_equal(error.text, "expected at most 64 ports and ranges of a rule, found "
+					"'http-alt'");
+	/* What closes the gap between two takes no room of its own. */
+	snprintf(text + at - 15, 16, ",1124,1126,1001");
+	assert_int_equal(haven_rules_add(rules, HAVEN_RULE_DENY, text, &error), 0);
+	haven_rules_destroy(rules);
+	test_env_finish(&test);
+}
+
 /* Whatever is found, the error is a line of ASCII. */
 static void odd_bytes(void **state)
 {
@@ -275,9 +320,8 @@ static void too_many_ports(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_wrong),
-		cmocka_unit_test(odd_bytes),
-		cmocka_unit_test(too_many),
+		cmocka_unit_test(what_is_wrong),  cmocka_unit_test(what_is_too_long),
+		cmocka_unit_test(odd_bytes),	  cmocka_unit_test(too_many),
 		cmocka_unit_test(too_many_ports),
 	};
 

@@ -28,7 +28,10 @@ static int open_file(void *user, const char *name, const char *from, const char 
 		snprintf(path, 192, "/etc/haven/%s", name);
 		return 0;
 	}
-	return strcmp(name, "odd") == 0 ? -EMFILE : -ENOENT;
+	/* error-N: fails so. */
+	if (strncmp(name, "error-", 6) == 0)
+		return -(int)strtol(name + 6, NULL, 10);
+	return -ENOENT;
 }
 
 static void close_file(void *user, const char *text, size_t size)
@@ -177,12 +180,40 @@ static void where_errors_are(void **state)
 	       "here'");
 	expect(files, " include closed", "main", 1, 10,
 	       "expected a file that can be read (it may not be read), found 'closed'");
-	expect(files, "include odd", "main", 1, 9,
-	       "expected a file that can be read (error 24), found 'odd'");
+	expect(files, "include error-24", "main", 1, 9,
+	       "expected a file that can be read (error 24), found 'error-24'");
 	expect(files, "include  # nothing", "main", 1, 10,
 	       "expected the name of a file, found nothing more");
 	expect(NULL, "include web", "main", 1, 9,
 	       "expected no `include` in a text that is no file, found 'web'");
+}
+
+static void files_that_do_not_open(void **state)
+{
+	static const struct file files[] = {{NULL, NULL}};
+	static const struct {
+		int error;
+		const char *reason;
+	} reasons[] = {
+		{EISDIR, "(it is a directory)"},
+		{EPERM, "(it may not be read)"},
+		{ELOOP, "(it is a link that leads nowhere)"},
+		{ENAMETOOLONG, "(the name is too long)"},
+		{EFBIG, "(it is too large)"},
+	};
+	struct reading r;
+	char text[32];
+
+	(void)state;
+	for (unsigned i = 0; i < TEST_COUNT(reasons); i++) {
+		snprintf(text, sizeof(text), "include error-%d", reasons[i].error);
+		assert_int_equal(read_text(&r, files, text), -EINVAL);
+		assert_non_null(strstr(r.error.text, reasons[i].reason));
+		done(&r);
+	}
+	snprintf(text, sizeof(text), "include error-%d", ENOMEM);
+	assert_int_equal(read_text(&r, files, text), -ENOMEM);
+	done(&r);
 }
 
 static void zero_bytes(void **state)
@@ -260,11 +291,9 @@ static void too_many_includes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_and_comments),
-		cmocka_unit_test(includes),
-		cmocka_unit_test(where_errors_are),
-		cmocka_unit_test(zero_bytes),
-		cmocka_unit_test(loops),
+		cmocka_unit_test(lines_and_comments), cmocka_unit_test(includes),
+		cmocka_unit_test(where_errors_are),   cmocka_unit_test(files_that_do_not_open),
+		cmocka_unit_test(zero_bytes),	      cmocka_unit_test(loops),
 		cmocka_unit_test(too_many_includes),
 	};
 

@@ -14,6 +14,7 @@ static const struct {
 	{"deny in tcp ssh # comment", "deny in tcp :22"},
 	{"+out :https,http,8000-8099", "allow out :80,443,8000-8099"},
 	{"+out 80,81,82", "allow out :80-82"},
+	{"+out 80-100,85,101-102,70-90", "allow out :70-102"},
 	{"+out any :https", "allow out :443"},
 	{"+out 443,80-90,85-100,101", "allow out :80-101,443"},
 	{"+out tcp http-alt", "allow out tcp :591,8008,8080"},
@@ -108,7 +109,8 @@ static void the_shortest_form(void **state)
 /* What a service means can be changed; the shortest form means the same anywhere. */
 static void an_overlay(void **state)
 {
-	static const char services[] = "chat 7000/tcp\nchat 7001/udp\nhttps 8443/tcp\n";
+	static const char services[] = "chat 7000/tcp\nchat 7001/udp\nhttps 8443/tcp\n"
+				       "http-alt 9000/tcp\nhttp-alt 9009/tcp\n";
 	struct haven_services *overlay;
 	struct haven_rules *rules;
 	struct haven_env env;
@@ -124,14 +126,16 @@ static void an_overlay(void **state)
 	assert_int_equal(haven_rules_add(rules, HAVEN_RULE_ALLOW, "out chat", NULL), 0);
 	assert_int_equal(haven_rules_add(rules, HAVEN_RULE_ALLOW, "out tcp chat", NULL), 0);
 	assert_int_equal(haven_rules_add(rules, HAVEN_RULE_ALLOW, "out tcp https", NULL), 0);
+	assert_int_equal(haven_rules_add(rules, HAVEN_RULE_ALLOW, "out http-alt", NULL), 0);
 	assert_int_equal(haven_rules_add(rules, HAVEN_RULE_ALLOW, "out chatter", NULL),
 			 -EINVAL);
 	haven_services_destroy(overlay);
 	assert_int_equal(haven_filter_replace(f.filter, rules), 0);
-	assert_int_equal(haven_filter_rule_count(f.filter), 3);
+	assert_int_equal(haven_filter_rule_count(f.filter), 4);
 	assert_string_equal(info_of(&f, 1).text, "allow out :7000-7001");
 	assert_string_equal(info_of(&f, 2).text, "allow out tcp :7000");
 	assert_string_equal(info_of(&f, 3).text, "allow out tcp :8443");
+	assert_string_equal(info_of(&f, 4).text, "allow out :9000,9009");
 	end(&f);
 }
 
