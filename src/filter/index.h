@@ -50,8 +50,7 @@ struct hv_index_tuple {
 };
 
 struct hv_index_entry {
-	uint32_t hash;
-	uint32_t rule; /* its number; 0: this slot is free */
+	uint32_t rule; /* its number */
 	uint32_t tuple;
 	uint32_t name;
 	uint32_t port;
@@ -102,8 +101,13 @@ struct hv_index {
 	struct hv_core *core;
 	struct haven_rule *const *rules;
 	uint32_t rule_count;
+	/*
+	 * The hash table, open addressing: hashes (0: free) by themselves, since most look-ups find nothing and should touch
+	 * little memory, and what they stand for.
+	 */
+	uint32_t *hashes;
 	struct hv_index_entry *entries;
-	uint32_t entry_slots; /* a power of two */
+	uint32_t slots; /* a power of two */
 	struct hv_index_tuple *tuples;
 	uint32_t tuple_count, tuple_space;
 	uint32_t *tuple_slots; /* of tuples plus one, 0: free; twice the space */
@@ -157,7 +161,13 @@ struct hv_index_key {
 	uint32_t tuple_index, name, port;
 	const struct hv_addr *host, *source; /* masked by the caller when they count */
 };
-uint32_t hv_index_hash(const struct hv_index *index, const struct hv_index_key *key);
+uint32_t hv_index_hash(const struct hv_index *index,
+		       const struct hv_index_key *key); /* not 0 */
+/* Where a hash would be. Its last bit is always set, and says nothing. */
+static inline uint32_t hv_index_slot(const struct hv_index *index, uint32_t hash)
+{
+	return hash >> 1 & (index->slots - 1);
+}
 bool hv_index_equal(const struct hv_index *index, const struct hv_index_entry *entry,
 		    const struct hv_index_key *key);
 struct hv_addr hv_addr_masked(const struct hv_addr *address, unsigned bits);

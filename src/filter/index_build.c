@@ -77,15 +77,16 @@ static uint32_t tuple_of(struct hv_index *index, const struct hv_tuple *tuple, u
 /* Unless there is one with the same key, which comes before it. */
 static void enter(struct hv_index *index, const struct hv_index_key *key, uint32_t rule)
 {
-	uint32_t hash = hv_index_hash(index, key), mask = index->entry_slots - 1, at;
+	uint32_t hash = hv_index_hash(index, key), mask = index->slots - 1;
+	uint32_t at = hv_index_slot(index, hash);
 
-	for (at = hash & mask; index->entries[at].rule; at = (at + 1) & mask) {
-		if (index->entries[at].hash == hash &&
+	for (; index->hashes[at]; at = (at + 1) & mask) {
+		if (index->hashes[at] == hash &&
 		    hv_index_equal(index, &index->entries[at], key))
 			return;
 	}
+	index->hashes[at] = hash;
 	index->entries[at] = (struct hv_index_entry){
-		.hash = hash,
 		.rule = rule,
 		.tuple = key->tuple_index,
 		.name = key->name,
@@ -279,7 +280,8 @@ void hv_index_free(struct hv_index *index)
 	hv_names_finish(&index->names);
 	hv_free(core, index->listed, index->listed_count * sizeof(*index->listed));
 	free_tuples(index);
-	hv_free(core, index->entries, index->entry_slots * sizeof(*index->entries));
+	hv_free(core, index->entries, index->slots * sizeof(*index->entries));
+	hv_free(core, index->hashes, index->slots * sizeof(*index->hashes));
 	hv_free(core, index, sizeof(*index));
 }
 
@@ -298,11 +300,13 @@ static bool make_tables(struct hv_index *index)
 		for (const char *c = rule->name; *c; c++)
 			labels += *c == '.';
 	}
-	index->entry_slots = 4;
-	while (index->entry_slots < 2 * (cost - labels))
-		index->entry_slots *= 2;
-	index->entries = hv_zalloc(index->core, index->entry_slots * sizeof(*index->entries));
-	return hv_names_init(&index->names, index->core, labels) && index->entries;
+	index->slots = 4;
+	while (index->slots < 2 * (cost - labels))
+		index->slots *= 2;
+	index->hashes = hv_zalloc(index->core, index->slots * sizeof(*index->hashes));
+	index->entries = hv_alloc(index->core, index->slots * sizeof(*index->entries));
+	return hv_names_init(&index->names, index->core, labels) && index->hashes &&
+	       index->entries;
 }
 
 struct hv_index *hv_index_new(struct hv_core *core, struct haven_rule *const *rules,

@@ -27,7 +27,7 @@ uint32_t hv_index_hash(const struct hv_index *index, const struct hv_index_key *
 		memcpy((char *)words + size, key->source, sizeof(*key->source));
 		size += sizeof(*key->source);
 	}
-	return (uint32_t)hv_siphash(&index->core->hash_key, words, size);
+	return (uint32_t)hv_siphash(&index->core->hash_key, words, size) | 1;
 }
 
 bool hv_index_equal(const struct hv_index *index, const struct hv_index_entry *entry,
@@ -43,16 +43,16 @@ bool hv_index_equal(const struct hv_index *index, const struct hv_index_entry *e
 
 static uint32_t look_up(const struct hv_index *index, const struct hv_index_key *key)
 {
-	uint32_t hash = hv_index_hash(index, key), mask = index->entry_slots - 1;
+	uint32_t hash = hv_index_hash(index, key), mask = index->slots - 1;
 
-	for (uint32_t at = hash & mask;; at = (at + 1) & mask) {
+	for (uint32_t at = hv_index_slot(index, hash); index->hashes[at];
+	     at = (at + 1) & mask) {
 		const struct hv_index_entry *entry = &index->entries[at];
 
-		if (entry->rule == 0)
-			return UINT32_MAX;
-		if (entry->hash == hash && hv_index_equal(index, entry, key))
+		if (index->hashes[at] == hash && hv_index_equal(index, entry, key))
 			return entry->rule;
 	}
+	return UINT32_MAX;
 }
 
 static void lower(uint32_t *least, uint32_t rule)
@@ -105,6 +105,9 @@ static void search_tuple(const struct hv_index *index, const struct hv_index_flo
 	if (tuple->source == HV_HOST_SELF && !flow->source_is_host)
 		return;
 	if (tuple->source == HV_HOST_BLOCK) {
+		/* Nobody sends from one family to the other, but anybody may ask. */
+		if (hv_addr_is_v4(&flow->source) == flow->v6)
+			return;
 		source = hv_addr_masked(&flow->source, tuple->source_bits);
 		key.source = &source;
 	}

@@ -58,10 +58,10 @@ struct hv_rule_spec {
 	uint8_t protocols;    /* HV_RULE_ */
 	uint8_t host, source; /* enum hv_host_kind; a source is never a name */
 	uint16_t port_count;  /* 0: all ports */
-	struct hv_block host_block, source_block;
-	uint32_t limit; /* flows a period, 0: no limit */
+	uint32_t max;	      /* flows at a time, 0: no limit */
+	uint32_t limit;	      /* flows a period, 0: no limit */
 	uint64_t limit_period_ns;
-	uint32_t max; /* flows at a time, 0: no limit */
+	struct hv_block host_block, source_block;
 };
 
 struct hv_rule_draft {
@@ -83,20 +83,22 @@ struct hv_limit {
 	bool begun;
 };
 
+/* What each flow touches stands first: rules are many, and mostly not in the cache. */
 struct haven_rule {
-	struct hv_rule_spec spec;
-	const struct hv_port_span *ports; /* these three point behind the struct */
-	const char *name;
-	const char *text;
-	size_t size; /* of all */
-	uint32_t cost;
+	uint64_t flows, refused;
+	uint32_t open;
 	uint32_t references; /* the list's and one for each open flow */
 	uint32_t number;     /* in the filter, from 1; 0: in none */
+	uint32_t cost;
+	struct hv_rule_spec spec;
+	const char *name; /* these three point behind the struct */
+	const struct hv_port_span *ports;
+	const char *text;
+	struct hv_limit limit;
+	uint64_t bytes;
 	struct hv_rule_file *file;
 	unsigned line;
-	struct hv_limit limit;
-	uint64_t flows, refused, bytes;
-	uint32_t open;
+	size_t size; /* of all */
 };
 
 struct haven_rules {

@@ -107,8 +107,8 @@ static int include(struct text *text, struct hv_reader *reader)
 					  "itself)",
 					  DEPTH_MAX);
 	if (++*text->includes > INCLUDES_MAX)
-		return hv_reader_expected(reader, reader->word, size, "at most %d files",
-					  INCLUDES_MAX);
+		return hv_reader_expected(reader, reader->word, size,
+					  "at most %d `include` in all", INCLUDES_MAX);
 	memcpy(name, reader->word, size);
 	name[size] = '\0';
 	return open_and_add(text, reader, name, size);

@@ -119,7 +119,7 @@ static bool is_like_v4(struct part part)
 	if (slash)
 		part.size = (size_t)(slash - part.text);
 	at = part.size;
-	if (only(part, "0123456789."))
+	if (only(part, "0123456789.") && !only(part, "."))
 		return true;
 	while (at > 0 && part.text[at - 1] >= '0' && part.text[at - 1] <= '9')
 		at--;
@@ -254,6 +254,15 @@ static unsigned count_colons(struct part part)
 	return colons;
 }
 
+/* Of a word with two colons or more: hexadecimal digits before the first, or no port behind it. */
+static bool is_like_v6(struct part part)
+{
+	const char *colon = memchr(part.text, ':', part.size);
+	struct part first = {part.text, (size_t)(colon - part.text)};
+
+	return first.size > 0 ? only(first, "0123456789abcdefABCDEF") : colon[1] == ':';
+}
+
 static bool is_option(const struct hv_reader *reader)
 {
 	return hv_reader_is(reader, "from") || hv_reader_is(reader, "drop") ||
@@ -270,7 +279,7 @@ static int read_word(struct hv_reader *reader, struct hv_rule_draft *draft)
 
 	if (*word.text == '[')
 		return read_bracket(reader, draft);
-	if (colons >= 2 && only(word, "0123456789abcdefABCDEF:./")) {
+	if (colons >= 2 && is_like_v6(word)) {
 		draft->spec.host = HV_HOST_BLOCK;
 		return read_block(reader, word,
 				  "an IPv6 address, in brackets when ports are behind it",

@@ -89,11 +89,24 @@ static const char *other_protocol(const struct hv_reader *reader, const char *te
 						: NULL;
 }
 
+/* What has neither dot nor colon is ports; who meant a host learns how to say so. */
+static int fail_bare(struct hv_reader *reader, const char *hint)
+{
+	static const char *const elsewhere[] = {"allow", "deny", "in",	 "out",
+						"tcp",	 "udp",	 "icmp", "any"};
+
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		if (hv_reader_is(reader, elsewhere[i]))
+			return hv_reader_word_expected(reader, "a host or ports here");
+	}
+	return hv_reader_word_expected(
+		reader, "a port, a range or a service%s, or a host with a dot behind it", hint);
+}
+
 static int fail_unknown(struct hv_reader *reader, const char *text, size_t size, unsigned mask)
 {
 	const char *other = other_protocol(reader, text, size, mask);
 	const char *near = NULL;
-	bool bare = text == reader->word && size == reader->size;
 	char name[64], hint[160] = "";
 
 	if (other)
@@ -103,11 +116,8 @@ static int fail_unknown(struct hv_reader *reader, const char *text, size_t size,
 	snprintf(name, sizeof(name), "%.*s", (int)(size < 63 ? size : 63), text);
 	if (haven_service_nearest(reader->services, name, mask, &near, 1) > 0)
 		snprintf(hint, sizeof(hint), " (did you mean %s?)", near);
-	/* What has neither dot nor colon is ports; who meant a host learns how to say so. */
-	if (bare)
-		return hv_reader_expected(
-			reader, text, size,
-			"a port, a range or a service%s, or a host with a dot behind it", hint);
+	if (text == reader->word && size == reader->size)
+		return fail_bare(reader, hint);
 	return hv_reader_expected(reader, text, size, "a port, a range or a service%s", hint);
 }
 
@@ -164,20 +174,20 @@ static int parse_one(struct hv_reader *reader, struct hv_rule_draft *draft, cons
 int hv_rule_ports(struct hv_reader *reader, struct hv_rule_draft *draft, const char *text,
 		  size_t size)
 {
-	const char *end = text + size, *comma;
-	int error;
+	const char *end = text + size;
 
 	if (draft->spec.protocols == HV_RULE_ICMP)
 		return hv_reader_expected(reader, text, size,
 					  "no ports, which `icmp` does not have");
-	do {
-		comma = memchr(text, ',', (size_t)(end - text));
-		error = parse_one(reader, draft, text, (size_t)((comma ? comma : end) - text));
-		if (error < 0)
+	for (;;) {
+		const char *comma = memchr(text, ',', (size_t)(end - text));
+		size_t length = (size_t)((comma ? comma : end) - text);
+		int error = parse_one(reader, draft, text, length);
+
+		if (error < 0 || !comma)
 			return error;
 		text = comma + 1;
-	} while (comma);
-	return 0;
+	}
 }
 
 uint32_t hv_port_prefix(uint32_t first, uint32_t last, unsigned *bits)
