@@ -148,7 +148,7 @@ static void test_refused(void **state)
 	for (int v6 = 0; v6 < 2; v6++) {
 		struct pinger p;
 		struct policy policy;
-		uint8_t code;
+		uint8_t code = 0;
 
 		pinger_init(&p);
 		policy_init(&policy, &p.w, RIGHT, "deny in icmp");

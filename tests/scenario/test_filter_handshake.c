@@ -90,6 +90,37 @@ static void test_cookie_max(void **state)
 	policy_finish(&p);
 }
 
+/* The accept queue is full when the second ACK comes: that one counts when there is room. */
+static void test_cookie_overflow(void **state)
+{
+	struct world w;
+	struct policy p;
+	struct haven_socket *listener, *server, *clients[2];
+
+	(void)state;
+	world_init(&w,
+		   &(struct world_options){.configure = cookies_always, .fault = "delay=10ms"});
+	policy_init(&p, &w, RIGHT, "allow in tcp :80");
+	listener = listen_on(&w, RIGHT, false, 80, 1);
+	for (int i = 0; i < 2; i++) {
+		clients[i] = stream_new(&w, LEFT, false);
+		assert_int_equal(connect_to(clients[i], false, 2, 80), -EINPROGRESS);
+	}
+	world_pass(&w, SECOND);
+	assert_int_equal(stats_of(&w, RIGHT).syn_cookies_sent, 2);
+	assert_int_equal(stats_of(&w, RIGHT).syn_cookies_good, 1);
+	assert_int_equal(rule_of(&p, 1).open, 1);
+	assert_int_equal(haven_accept(listener, NULL, NULL, &server), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(haven_send(clients[i], "hello", 5, 0), 5);
+	world_pass(&w, SECOND);
+	assert_int_equal(stats_of(&w, RIGHT).syn_cookies_good, 2);
+	assert_int_equal(rule_of(&p, 1).open, 2);
+	assert_int_equal(rule_of(&p, 1).flows, 2);
+	world_finish(&w);
+	policy_finish(&p);
+}
+
 /* A full accept queue drops SYNs before they are counted. */
 static void test_overflow(void **state)
 {
@@ -180,9 +211,9 @@ static void test_fast_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cookie),	   cmocka_unit_test(test_cookie_too_late),
-		cmocka_unit_test(test_cookie_max), cmocka_unit_test(test_overflow),
-		cmocka_unit_test(test_fast_open),
+		cmocka_unit_test(test_cookie),		cmocka_unit_test(test_cookie_too_late),
+		cmocka_unit_test(test_cookie_max),	cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_cookie_overflow), cmocka_unit_test(test_fast_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
