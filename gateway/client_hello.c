@@ -12,6 +12,7 @@
 #include <assert.h>
 
 #include "gateway/host_name.h"
+#include "gateway/piece.h"
 
 /* RFC 8446 section 4.2 and the registry of IANA */
 enum extension {
@@ -27,44 +28,7 @@ enum extension {
 #define NAME_TYPE_HOST 0
 #define VERSION_MAJOR  3
 
-/* What is left to be read. */
-struct piece {
-	const uint8_t *data;
-	size_t size;
-};
-
 static_assert(HV_HOST_NAME_SIZE == HV_SERVER_NAME_SIZE, "a host name is a server name");
-
-/* The next `size` bytes. False: there are fewer. */
-static bool take(struct piece *from, size_t size, struct piece *out)
-{
-	if (from->size < size)
-		return false;
-	*out = (struct piece){from->data, size};
-	from->data += size;
-	from->size -= size;
-	return true;
-}
-
-static bool take_number(struct piece *from, unsigned bytes, size_t *number)
-{
-	struct piece piece;
-
-	if (!take(from, bytes, &piece))
-		return false;
-	*number = 0;
-	for (unsigned i = 0; i < bytes; i++)
-		*number = *number << 8 | piece.data[i];
-	return true;
-}
-
-/* A vector whose length stands before it in so many bytes (RFC 8446 section 3.4). */
-static bool take_vector(struct piece *from, unsigned length_bytes, struct piece *out)
-{
-	size_t size;
-
-	return take_number(from, length_bytes, &size) && take(from, size, out);
-}
 
 static bool fail(struct hv_client_hello *hello, const char *fault)
 {
@@ -74,13 +38,13 @@ static bool fail(struct hv_client_hello *hello, const char *fault)
 }
 
 /* Up to the extensions. False: faulty. */
-static bool read_fixed_part(struct piece *left, struct hv_client_hello *hello)
+static bool read_fixed_part(struct hv_piece *left, struct hv_client_hello *hello)
 {
-	struct piece version, random, session, ciphers, compression;
+	struct hv_piece version, random, session, ciphers, compression;
 
-	if (!take(left, 2, &version) || !take(left, RANDOM_SIZE, &random) ||
-	    !take_vector(left, 1, &session) || !take_vector(left, 2, &ciphers) ||
-	    !take_vector(left, 1, &compression))
+	if (!hv_piece_take(left, 2, &version) || !hv_piece_take(left, RANDOM_SIZE, &random) ||
+	    !hv_piece_vector(left, 1, &session) || !hv_piece_vector(left, 2, &ciphers) ||
+	    !hv_piece_vector(left, 1, &compression))
 		return fail(hello, "the ClientHello ends too early");
 	if (version.data[0] != VERSION_MAJOR)
 		return fail(hello, "the ClientHello is of no known version of TLS");
@@ -92,13 +56,13 @@ static bool read_fixed_part(struct piece *left, struct hv_client_hello *hello)
 }
 
 /* RFC 6066 section 3: a list that may have one name for each type, and host_name is the only type. */
-static bool read_server_name(struct piece data, struct hv_client_hello *hello)
+static bool read_server_name(struct hv_piece data, struct hv_client_hello *hello)
 {
-	struct piece list, name;
-	size_t type;
+	struct hv_piece list, name;
+	uint64_t type;
 
-	if (!take_vector(&data, 2, &list) || data.size > 0 || !take_number(&list, 1, &type) ||
-	    !take_vector(&list, 2, &name))
+	if (!hv_piece_vector(&data, 2, &list) || data.size > 0 ||
+	    !hv_piece_number(&list, 1, &type) || !hv_piece_vector(&list, 2, &name))
 		return fail(hello, "the server_name of the ClientHello is malformed");
 	if (list.size > 0 || type != NAME_TYPE_HOST)
 		return fail(hello, "the server_name of the ClientHello is not one host name");
@@ -107,7 +71,7 @@ static bool read_server_name(struct piece data, struct hv_client_hello *hello)
 	return true;
 }
 
-static bool read_extension(size_t type, struct piece data, struct hv_client_hello *hello)
+static bool read_extension(uint64_t type, struct hv_piece data, struct hv_client_hello *hello)
 {
 	switch (type) {
 	case SERVER_NAME:
@@ -131,17 +95,17 @@ static bool read_extension(size_t type, struct piece data, struct hv_client_hell
 	}
 }
 
-static bool read_extensions(struct piece left, struct hv_client_hello *hello)
+static bool read_extensions(struct hv_piece left, struct hv_client_hello *hello)
 {
-	struct piece all, data;
-	size_t type;
+	struct hv_piece all, data;
+	uint64_t type;
 
 	if (left.size == 0)
 		return true;
-	if (!take_vector(&left, 2, &all) || left.size > 0)
+	if (!hv_piece_vector(&left, 2, &all) || left.size > 0)
 		return fail(hello, "the extensions of the ClientHello do not end with it");
 	while (all.size > 0) {
-		if (!take_number(&all, 2, &type) || !take_vector(&all, 2, &data))
+		if (!hv_piece_number(&all, 2, &type) || !hv_piece_vector(&all, 2, &data))
 			return fail(hello, "an extension of the ClientHello is cut off");
 		if (!read_extension(type, data, hello))
 			return false;
@@ -151,7 +115,7 @@ static bool read_extensions(struct piece left, struct hv_client_hello *hello)
 
 void hv_client_hello_read(const uint8_t *message, size_t size, struct hv_client_hello *hello)
 {
-	struct piece left = {message, size};
+	struct hv_piece left = {message, size};
 
 	*hello = (struct hv_client_hello){.event = HV_SERVER_NAME_NAME};
 	if (!read_fixed_part(&left, hello) || !read_extensions(left, hello)) {

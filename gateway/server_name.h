@@ -77,13 +77,30 @@ bool hv_server_name_answered(struct hv_server_name_reader *reader, const uint8_t
 
 struct hv_quic_name_reader;
 
-/* Of one connection attempt. NULL without memory. */
+/* Of all that a client sends from one port to one other: that may be more than one connection. NULL without memory. */
 struct hv_quic_name_reader *hv_quic_name_new(void);
 void hv_quic_name_free(struct hv_quic_name_reader *reader); /* NULL is allowed */
 
 /*
- * A datagram of the client, whole. MORE: the ClientHello goes on in another one; hold this one back. NAME, MISSING, HIDDEN, UNREADABLE: as
- * above. DONE: no QUIC (no long header of a version that is known: RFC 9000, RFC 9369).
+ * Whether a datagram has to be fed: it holds an Initial packet of QUIC 1 or 2 (RFC 9000, RFC 9369), maybe behind others, or begins as a
+ * packet of a version that is not known. It costs a look at the first byte for most that are neither.
+ *
+ * The first datagram is always fed, and later ones that this is true for, until the end: with each of those the client may
+ * open another connection, which says another name, or say another name on the same connection (after a HelloRetryRequest, or where the
+ * first one did not arrive).
+ */
+bool hv_quic_is_initial(const uint8_t *datagram, size_t size);
+
+/*
+ * A datagram of the client, whole.
+ *
+ *	MORE              the ClientHello goes on in another one: this one is held back
+ *	NAME, MISSING, HIDDEN
+ *	                  what the connection said that this one belongs to. When that is good, what was held back goes on, then this
+ *	                  one. It is said again with each datagram of the connection.
+ *	UNREADABLE        it and what was held back is not to go on; a later one may be good again
+ *	DONE              it is no QUIC, or none with a version that is known, or has no Initial packet; nothing was
+ *	                  understood, and what is held back stays so
  */
 enum hv_server_name_event hv_quic_name_feed(struct hv_quic_name_reader *reader,
 					    const uint8_t *datagram, size_t size);
