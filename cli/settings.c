@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "gateway/control_name.h"
+#include "gateway/dns_static.h"
 
 #define BOTH (HV_COMMAND_RUN | HV_COMMAND_ATTACH)
 
@@ -111,6 +112,27 @@ static bool apply_dns(void *user, const char *value, char error[HV_OPTION_ERROR]
 	if (family->dns_count == HV_GUEST_DNS_MAX)
 		return wrong(error, "dns", value, "at most three servers of a family");
 	memcpy(family->dns[family->dns_count++], address, 16);
+	return true;
+}
+
+static bool apply_host_name(void *user, const char *value, char error[HV_OPTION_ERROR])
+{
+	struct hv_settings *settings = user;
+	size_t count = settings->static_name_count;
+	struct hv_dns_static_name *names;
+	char why[HV_OPTION_ERROR / 2];
+
+	if (count == HV_DNS_STATIC_MAX)
+		return wrong(error, "host-name", value, "at most 1024 of them");
+	names = realloc(settings->static_names, (count + 1) * sizeof(*names));
+	if (!names)
+		return wrong(error, "host-name", value, "out of memory");
+	settings->static_names = names;
+	if (!hv_dns_static_parse(value, &names[count], why, sizeof(why))) {
+		snprintf(error, HV_OPTION_ERROR, "--host-name: %s", why);
+		return false;
+	}
+	settings->static_name_count++;
 	return true;
 }
 
@@ -292,6 +314,10 @@ const struct hv_option hv_settings_options[] = {
 	 "there; none: no DNS at the gateway (default: 3 in the\n"
 	 "guest's network); repeatable",
 	 BOTH, apply_dns},
+	{0, "host-name", "NAME=ADDR",
+	 "a name that the gateway's DNS knows; repeatable\n"
+	 "(host.haven is the host, always)",
+	 BOTH, apply_host_name},
 	{0, "host-loopback", "ADDR",
 	 "reach the host's loopback at ADDR (default: out of reach)", BOTH,
 	 apply_host_loopback},
@@ -332,4 +358,6 @@ void hv_settings_finish(struct hv_settings *settings)
 {
 	free(settings->publications);
 	settings->publications = NULL;
+	free(settings->static_names);
+	settings->static_names = NULL;
 }

@@ -41,6 +41,8 @@ struct hv_settings {
 	struct hv_publication *publications;
 	size_t publication_count;
 	bool publish_auto;
+	struct hv_dns_static_name *static_names;
+	size_t static_name_count;
 	enum hv_log_level level;
 	uint64_t started_ns; /* set by who reads the clock */
 	bool help;

@@ -21,6 +21,7 @@
 
 struct hv_capture;
 struct hv_dns;
+struct hv_dns_static_name;
 struct hv_echo_table;
 struct hv_guest_wire;
 struct hv_publish;
@@ -28,6 +29,11 @@ struct hv_relay;
 struct hv_udp;
 
 TAILQ_HEAD(hv_relay_list, hv_relay);
+
+/* What a socket of the stack belongs to (haven_socket_set_user): embedded in it, and called when the socket is ready. */
+struct hv_stack_user {
+	void (*event)(struct hv_stack_user *user, unsigned events);
+};
 
 struct hv_gateway_config {
 	const struct hv_log *log; /* must live as long as the gateway */
@@ -44,6 +50,9 @@ struct hv_gateway_config {
 	uint32_t privileged_ports; /* inside; below it, binding takes root; 0: none */
 	const char *name;	   /* of the network, as --name has it; NULL: one is made */
 	char *const *command;	   /* what runs inside, or is attached to; ends with NULL */
+	/* Names that DNS at the gateway knows; they must live as long as the gateway. */
+	const struct hv_dns_static_name *static_names;
+	size_t static_name_count;
 };
 
 struct hv_gateway {

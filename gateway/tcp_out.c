@@ -61,7 +61,7 @@ static void refuse(struct hv_gateway *gateway, struct haven_request *request, in
 
 static void begin(struct hv_gateway *gateway, struct haven_request *request,
 		  const struct haven_endpoint *source, const struct haven_endpoint *destination,
-		  int fd, bool dns)
+		  int fd)
 {
 	struct hv_relay *relay;
 	int error;
@@ -78,7 +78,6 @@ static void begin(struct hv_gateway *gateway, struct haven_request *request,
 	relay->flow.source = *source;
 	relay->flow.destination = *destination;
 	relay->request = request;
-	relay->dns_attempt = dns ? 1 : 0;
 	error = hv_relay_start(relay);
 	if (error < 0) {
 		refuse(gateway, request, -error);
@@ -105,13 +104,10 @@ void hv_tcp_out_request(void *user, struct haven_request *request,
 	switch (hv_policy_destination(&gateway->network, destination, &host)) {
 	case HV_DESTINATION_HOST:
 		size = haven_endpoint_to_sockaddr(&host, &address);
-		begin(gateway, request, source, destination, connect_host(&address, size),
-		      false);
+		begin(gateway, request, source, destination, connect_host(&address, size));
 		return;
 	case HV_DESTINATION_DNS:
-		size = hv_dns_server(gateway->dns, 0, &address);
-		begin(gateway, request, source, destination,
-		      size ? connect_host(&address, size) : -ECONNREFUSED, true);
+		hv_dns_tcp_request(gateway->dns, request, source, destination);
 		return;
 	case HV_DESTINATION_REFUSED:
 		haven_request_refuse(request, ECONNREFUSED, NULL);
@@ -136,32 +132,10 @@ void hv_tcp_out_cancelled(void *user, struct haven_request *request)
 	hv_relay_abort(relay, "given up by the guest");
 }
 
-/* A resolver that does not take TCP: the next one. */
-static bool try_next_resolver(struct hv_relay *relay)
-{
-	struct sockaddr_storage address;
-	socklen_t size;
-
-	while (relay->dns_attempt > 0) {
-		int fd;
-
-		size = hv_dns_server(relay->gateway->dns, relay->dns_attempt, &address);
-		if (size == 0)
-			return false;
-		relay->dns_attempt++;
-		fd = connect_host(&address, size);
-		if (fd >= 0)
-			return hv_relay_replace_host(relay, fd) == 0;
-	}
-	return false;
-}
-
 static void host_refused(struct hv_relay *relay, int error)
 {
 	struct haven_request *request = relay->request;
 
-	if (try_next_resolver(relay))
-		return;
 	relay->request = NULL;
 	refuse(relay->gateway, request, error);
 	hv_relay_close(relay, strerror(error));
