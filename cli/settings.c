@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "gateway/control_name.h"
+#include "gateway/dns_static.h"
 
 #define BOTH (HV_COMMAND_RUN | HV_COMMAND_ATTACH)
 
@@ -113,6 +114,27 @@ static bool apply_dns(void *user, const char *value, char error[HV_OPTION_ERROR]
 		return hv_settings_wrong(error, "dns", value,
 					 "at most three servers of a family");
 	memcpy(family->dns[family->dns_count++], address, 16);
+	return true;
+}
+
+static bool apply_host_name(void *user, const char *value, char error[HV_OPTION_ERROR])
+{
+	struct hv_settings *settings = user;
+	size_t count = settings->static_name_count;
+	struct hv_dns_static_name *names;
+	char why[HV_OPTION_ERROR / 2];
+
+	if (count == HV_DNS_STATIC_MAX)
+		return hv_settings_wrong(error, "host-name", value, "at most 1024 of them");
+	names = realloc(settings->static_names, (count + 1) * sizeof(*names));
+	if (!names)
+		return hv_settings_wrong(error, "host-name", value, "out of memory");
+	settings->static_names = names;
+	if (!hv_dns_static_parse(value, &names[count], why, sizeof(why))) {
+		snprintf(error, HV_OPTION_ERROR, "--host-name: %s", why);
+		return false;
+	}
+	settings->static_name_count++;
 	return true;
 }
 
@@ -326,6 +348,10 @@ const struct hv_option hv_settings_options[] = {
 	 "allow everything, and write the smallest policy that would\n"
 	 "have let this run through",
 	 HV_COMMAND_RUN, hv_settings_learn},
+	{0, "host-name", "NAME=ADDR",
+	 "a name that the gateway's DNS knows; repeatable\n"
+	 "(host.haven is the host, always)",
+	 BOTH, apply_host_name},
 	{0, "host-loopback", "ADDR",
 	 "reach the host's loopback at ADDR (default: out of reach)", BOTH,
 	 apply_host_loopback},
@@ -370,4 +396,6 @@ void hv_settings_finish(struct hv_settings *settings)
 	settings->policy.rules = NULL;
 	haven_services_destroy(settings->services);
 	settings->services = NULL;
+	free(settings->static_names);
+	settings->static_names = NULL;
 }

@@ -45,6 +45,8 @@ struct hv_settings {
 	bool publish_auto;
 	struct hv_policy_config policy;	 /* its rules are handed on by hv_settings_gateway */
 	struct haven_services *services; /* /etc/services, once rules want it */
+	struct hv_dns_static_name *static_names;
+	size_t static_name_count;
 	enum hv_log_level level;
 	uint64_t started_ns; /* set by who reads the clock */
 	bool help;

@@ -167,6 +167,8 @@ void hv_settings_gateway(struct hv_settings *settings, const struct hv_guest_net
 	config->publications = settings->publications;
 	config->publication_count = settings->publication_count;
 	config->publish_auto = settings->publish_auto;
+	config->static_names = settings->static_names;
+	config->static_name_count = settings->static_name_count;
 	config->capture_path = settings->capture_path;
 	config->impaired = settings->impaired;
 	config->fault_in = settings->fault_in;

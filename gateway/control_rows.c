@@ -179,7 +179,7 @@ json_t *hv_json_flow(struct hv_control *control, const struct hv_flow *flow)
 
 	if (!row)
 		return NULL;
-	if (is_tcp(flow->kind)) {
+	if (flow->relayed) {
 		const struct hv_relay *relay = hv_container(flow, const struct hv_relay, flow);
 
 		host_ns = host_rtt_ns(relay);

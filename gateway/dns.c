@@ -1,318 +1,232 @@
 /*
- * Questions in flight, and which resolver has them. See dns.h.
+ * A question's way through the gateway. See dns.h.
+ *
+ * Answers of all kinds leave by hv_dns_deliver(): there they get what is the question's own, and the watcher sees them.
  */
 #include "gateway/dns.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/random.h>
-#include <unistd.h>
 
-#include "gateway/dns_message.h"
-#include "gateway/resolv_conf.h"
-#include "gateway/udp.h"
+#include "gateway/dns_answer.h"
+#include "gateway/dns_state.h"
 
-/* A resolver has this long before the next is asked; a question has this long in all. */
-#define ATTEMPT_NS  (2 * HV_NS_PER_S)
-#define QUESTION_NS (10 * HV_NS_PER_S)
-/* A resolver that stood in for one before it is asked first for this long. */
-#define PREFERRED_NS (60 * HV_NS_PER_S)
+/* --- answers ---------------------------------------------------------------------------- */
 
-/* Questions are small; a larger message is not forwarded (RFC 6891 section 6.2.5 sizes are for answers). */
-#define QUESTION_MAX 4096
-#define ANSWER_MAX   65535
-
-struct query {
-	struct hv_source source;
-	struct hv_flow flow; /* source: the guest; destination: the gateway's DNS */
-	struct hv_dns *dns;
-	LIST_ENTRY(query) entry;
-	struct hv_loop_timer timer;
-	uint64_t expires_ns;
-	unsigned attempt; /* resolvers that were asked */
-	unsigned answered_badly;
-	unsigned server; /* index of the one that is being asked */
-	uint16_t guest_id;
-	uint8_t *bad_answer; /* what a resolver said that could not help */
-	size_t bad_answer_size;
-	size_t question_end;
-	size_t size;
-	uint8_t message[]; /* with the id of the attempt */
-};
-
-LIST_HEAD(query_list, query);
-
-struct hv_dns {
-	struct hv_gateway *gateway;
-	struct hv_resolv_conf conf;
-	unsigned preferred;
-	uint64_t preferred_until_ns;
-	struct query_list queries;
-};
-
-static void query_ready(struct hv_source *source, uint32_t events);
-static bool ask_next(struct query *query);
-
-/* --- resolvers -------------------------------------------------------------------------- */
-
-static void refresh(struct hv_dns *dns)
+/* The guest's identifier, and the question in the guest's spelling. */
+static void dress(const struct hv_dns_asker *asker, uint8_t *message, size_t size)
 {
-	if (hv_resolv_conf_refresh(&dns->conf) ||
-	    dns->gateway->loop.now_ns >= dns->preferred_until_ns)
-		dns->preferred = 0;
+	const struct hv_dns_question *question = &asker->question;
+
+	hv_dns_set_id(message, hv_dns_id(question->message));
+	if (!asker->own && hv_dns_get16(message + 4) == 1 && size >= question->end)
+		memcpy(message + HV_DNS_HEADER_SIZE, question->message + HV_DNS_HEADER_SIZE,
+		       question->end - HV_DNS_HEADER_SIZE);
 }
 
-socklen_t hv_dns_server(struct hv_dns *dns, unsigned index, struct sockaddr_storage *address)
+static void send_datagram(struct hv_dns_asker *asker, uint8_t *message, size_t size,
+			  const char *reason)
 {
-	const struct hv_resolver *server;
-
-	if (index == 0)
-		refresh(dns);
-	if (index >= dns->conf.count)
-		return 0;
-	server = &dns->conf.servers[(dns->preferred + index) % dns->conf.count];
-	*address = server->address;
-	return server->size;
-}
-
-/* --- a question's end ------------------------------------------------------------------- */
-
-static void free_query(struct hv_source *source)
-{
-	struct query *query = hv_container(source, struct query, source);
-
-	free(query->bad_answer);
-	free(query);
-}
-
-static void end_query(struct query *query, const char *reason)
-{
-	struct hv_gateway *gateway = query->dns->gateway;
-
-	hv_loop_timer_cancel(&gateway->loop, &query->timer);
-	LIST_REMOVE(query, entry);
-	hv_gateway_flow_closed(gateway, &query->flow, reason);
-	hv_source_close(&gateway->loop, &query->source, free_query);
-}
-
-static void answer(struct query *query, uint8_t *message, size_t size)
-{
-	struct hv_gateway *gateway = query->dns->gateway;
+	struct hv_gateway *gateway = asker->dns->gateway;
 	struct iovec iov = {.iov_base = message, .iov_len = size};
 
-	hv_dns_set_id(message, query->guest_id);
-	query->flow.bytes_in += size;
-	haven_datagram_send(gateway->stack, &query->flow.destination, &query->flow.source, &iov,
+	asker->flow.bytes_in += size;
+	haven_datagram_send(gateway->stack, &asker->flow.destination, &asker->flow.source, &iov,
 			    1, 0, 0);
 	gateway->stack_work = true;
+	hv_gateway_flow_closed(gateway, &asker->flow, reason);
 }
 
-/* Nobody could answer: what a resolver said about it, or SERVFAIL in the gateway's own name. */
-static void answer_failure(struct query *query)
+void hv_dns_deliver(struct hv_dns_asker *asker, uint8_t *message, size_t size,
+		    const char *reason)
 {
-	if (query->bad_answer)
-		answer(query, query->bad_answer, query->bad_answer_size);
+	const struct hv_dns_watcher *watcher = &asker->dns->watcher;
+	uint8_t small[HV_DNS_QUESTION_MAX];
+
+	/* What was made for another may be more than this one takes. */
+	if (!asker->client && !asker->own && size > asker->question.udp_size) {
+		size = hv_dns_write_truncated(small, &asker->question, hv_dns_rcode(message));
+		message = small;
+	}
+	dress(asker, message, size);
+	if (watcher->bound)
+		hv_dns_answer_read(message, size, watcher->bound, watcher->user);
+	if (asker->client)
+		hv_dns_client_answer(asker, message, size);
 	else
-		answer(query, query->message,
-		       hv_dns_make_failure(query->message, query->question_end));
-	end_query(query, "no resolver could answer");
+		send_datagram(asker, message, size, reason);
+	free(asker);
 }
 
-/* --- asking ----------------------------------------------------------------------------- */
+/* --- what needs no resolver ------------------------------------------------------------- */
 
-/* The address family of a socket cannot be changed: each attempt has a new one, and a new port. */
-static int open_query_socket(struct query *query, const struct hv_resolver *server)
+/* --dns-strict: only names that the policy knows are asked for, and nothing that could carry others out. */
+static bool is_wanted(const struct hv_dns *dns, const struct hv_dns_question *question)
 {
-	struct hv_loop *loop = &query->dns->gateway->loop;
-	int fd =
-		socket(server->address.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int error;
+	const struct hv_dns_watcher *watcher = &dns->watcher;
+	const char *name = hv_dns_without_port(question->name, question->type);
 
-	if (fd < 0)
-		return -errno;
-	if (query->source.fd >= 0) {
-		hv_source_remove(loop, &query->source);
-		close(query->source.fd);
-	}
-	query->source.fd = fd;
-	error = hv_source_add(loop, &query->source, EPOLLIN);
-	if (error < 0)
-		return error;
-	if (connect(fd, (const struct sockaddr *)&server->address, server->size) < 0)
-		return -errno;
-	return 0;
-}
-
-static int ask(struct query *query)
-{
-	struct hv_dns *dns = query->dns;
-	uint16_t id = 0;
-	int error;
-
-	query->server = (dns->preferred + query->attempt) % dns->conf.count;
-	query->attempt++;
-	error = open_query_socket(query, &dns->conf.servers[query->server]);
-	if (error < 0) {
-		hv_gateway_lacks_resources(dns->gateway, -error);
-		return error;
-	}
-	if (getrandom(&id, sizeof(id), 0) != (ssize_t)sizeof(id))
-		return -EAGAIN;
-	hv_dns_set_id(query->message, id);
-	if (send(query->source.fd, query->message, query->size, MSG_DONTWAIT | MSG_NOSIGNAL) <
-	    0)
-		return -errno;
-	return 0;
-}
-
-/* Asks resolvers, each at most twice, until one takes the question; false: none did. */
-static bool ask_next(struct query *query)
-{
-	struct hv_dns *dns = query->dns;
-	struct hv_loop *loop = &dns->gateway->loop;
-
-	while (query->attempt < 2 * dns->conf.count) {
-		if (ask(query) == 0) {
-			uint64_t next_ns = loop->now_ns + ATTEMPT_NS;
-
-			hv_loop_timer_set(loop, &query->timer,
-					  next_ns < query->expires_ns ? next_ns
-								      : query->expires_ns);
-			return true;
-		}
-	}
-	return false;
-}
-
-static void query_timed_out(struct hv_loop_timer *timer)
-{
-	struct query *query = hv_container(timer, struct query, timer);
-
-	if (query->dns->gateway->loop.now_ns >= query->expires_ns || !ask_next(query))
-		answer_failure(query);
-}
-
-static bool could_not_help(const uint8_t *message)
-{
-	switch (hv_dns_rcode(message)) {
-	case HV_DNS_SERVFAIL:
-	case HV_DNS_NOTIMP:
-	case HV_DNS_REFUSED:
+	if (!watcher->wanted)
 		return true;
-	default:
+	if ((question->message[2] & HV_DNS_MASK_OPCODE) || question->class != HV_DNS_CLASS_IN ||
+	    !question->name[0])
 		return false;
-	}
+	return watcher->wanted(watcher->user, question->name) ||
+	       (name != question->name && watcher->wanted(watcher->user, name));
 }
 
-static void keep_bad_answer(struct query *query, const uint8_t *message, size_t size)
+/* An answer in dns->scratch; 0: none. *reason: where it is from. */
+static size_t answer_here(struct hv_dns *dns, const struct hv_dns_question *question, bool tcp,
+			  const char **reason)
 {
-	free(query->bad_answer);
-	query->bad_answer = malloc(size);
-	if (query->bad_answer)
-		memcpy(query->bad_answer, message, size);
-	query->bad_answer_size = size;
-	query->answered_badly++;
-}
+	size_t size = hv_dns_static_answer(&dns->names, question, dns->scratch);
 
-static void got_answer(struct query *query, uint8_t *message, size_t size)
-{
-	struct hv_dns *dns = query->dns;
-
-	if (could_not_help(message)) {
-		keep_bad_answer(query, message, size);
-		/* When all have said so, it is the answer. */
-		if (query->answered_badly >= dns->conf.count || !ask_next(query))
-			answer_failure(query);
-		return;
+	*reason = "answered by haven";
+	if (size)
+		return size;
+	if (!is_wanted(dns, question)) {
+		*reason = "refused: the policy has no such name";
+		return hv_dns_write_empty(dns->scratch, question, HV_DNS_REFUSED,
+					  HV_DNS_ERROR_BLOCKED);
 	}
-	if (query->server != dns->preferred && query->server < dns->conf.count) {
-		dns->preferred = query->server;
-		dns->preferred_until_ns = dns->gateway->loop.now_ns + PREFERRED_NS;
-	}
-	answer(query, message, size);
-	end_query(query, "answered");
-}
-
-static void query_ready(struct hv_source *source, uint32_t events)
-{
-	struct query *query = hv_container(source, struct query, source);
-	uint8_t *message = query->dns->gateway->udp->receive_buffer;
-	ssize_t size;
-
-	(void)events;
-	size = recv(source->fd, message, ANSWER_MAX, MSG_DONTWAIT);
-	if (size >= 0) {
-		if (hv_dns_answers(message, (size_t)size, query->message, query->question_end))
-			got_answer(query, message, (size_t)size);
-	} else if (errno != EAGAIN && errno != EINTR) {
-		/* Refused or unreachable. */
-		if (!ask_next(query))
-			answer_failure(query);
-	}
+	/* A transfer is more than one message (RFC 5936 section 2.2), and nothing that a resolver gives. */
+	if (tcp && (question->type == HV_DNS_AXFR || question->type == HV_DNS_IXFR))
+		return hv_dns_write_empty(dns->scratch, question, HV_DNS_NOTIMP,
+					  HV_DNS_ERROR_NONE);
+	*reason = "answered from the cache";
+	if (question->shareable)
+		size = hv_dns_cache_get(&dns->cache, question, dns->gateway->loop.now_ns,
+					dns->scratch);
+	if (size == 0 && tcp && dns->tcp_waiting >= HV_DNS_TCP_WAITING_MAX)
+		size = hv_dns_write_empty(dns->scratch, question, HV_DNS_SERVFAIL,
+					  HV_DNS_ERROR_NONE);
+	return size;
 }
 
 /* --- questions -------------------------------------------------------------------------- */
 
-static void new_query(struct hv_dns *dns, const struct haven_datagram *datagram,
-		      const uint8_t *message, size_t size)
+static struct hv_dns_asker *new_asker(struct hv_dns *dns, struct hv_dns_client *client,
+				      const struct haven_datagram *datagram,
+				      const struct hv_dns_question *question)
+{
+	struct hv_dns_asker *asker = calloc(1, sizeof(*asker) + question->size);
+
+	if (!asker)
+		return NULL;
+	asker->dns = dns;
+	asker->question = *question;
+	memcpy(asker->message, question->message, question->size);
+	asker->question.message = asker->message;
+	if (client) {
+		hv_dns_client_add(client, asker);
+		return asker;
+	}
+	asker->flow.kind = HV_FLOW_DNS;
+	asker->flow.source = datagram->source;
+	asker->flow.destination = datagram->destination;
+	asker->flow.bytes_out = question->size;
+	hv_gateway_flow_opened(dns->gateway, &asker->flow);
+	return asker;
+}
+
+static int wait_for_resolver(struct hv_dns *dns, struct hv_dns_client *client,
+			     const struct haven_datagram *datagram,
+			     const struct hv_dns_question *question)
 {
 	struct hv_gateway *gateway = dns->gateway;
-	size_t question_end;
-	struct query *query;
+	struct hv_dns_asker *asker;
 
-	if (size > QUESTION_MAX || !hv_dns_is_query(message, size, &question_end))
-		return;
-	if (!hv_flow_allowed(&gateway->flows, HV_FLOW_DNS)) {
+	if (!client && !hv_flow_allowed(&gateway->flows, HV_FLOW_DNS)) {
 		hv_gateway_limit_reached(gateway, HV_FLOW_DNS);
-		return;
+		return -EMFILE;
 	}
-	query = calloc(1, sizeof(*query) + size);
-	if (!query)
-		return;
-	query->dns = dns;
-	query->source.fd = -1;
-	query->source.ready = query_ready;
-	query->timer.expired = query_timed_out;
-	query->expires_ns = gateway->loop.now_ns + QUESTION_NS;
-	query->guest_id = hv_dns_id(message);
-	query->question_end = question_end;
-	query->size = size;
-	memcpy(query->message, message, size);
-	query->flow.kind = HV_FLOW_DNS;
-	query->flow.source = datagram->source;
-	query->flow.destination = datagram->destination;
-	query->flow.bytes_out = size;
-	LIST_INSERT_HEAD(&dns->queries, query, entry);
-	hv_gateway_flow_opened(gateway, &query->flow);
-	if (!ask_next(query))
-		answer_failure(query);
+	asker = new_asker(dns, client, datagram, question);
+	if (!asker)
+		return -ENOMEM;
+	if (hv_dns_query_join(dns, asker) < 0)
+		hv_dns_deliver(asker, dns->scratch,
+			       hv_dns_write_empty(dns->scratch, question, HV_DNS_SERVFAIL,
+						  HV_DNS_ERROR_NONE),
+			       "out of memory");
+	return 0;
+}
+
+int hv_dns_ask(struct hv_dns *dns, struct hv_dns_client *client,
+	       const struct haven_datagram *datagram, const uint8_t *message, size_t size)
+{
+	struct hv_dns_question question;
+	struct hv_dns_asker *asker;
+	const char *reason;
+
+	if (size > HV_DNS_QUESTION_MAX || !hv_dns_question_parse(&question, message, size))
+		return -EINVAL;
+	hv_dns_refresh(dns);
+	size = answer_here(dns, &question, client, &reason);
+	if (size == 0)
+		return wait_for_resolver(dns, client, datagram, &question);
+	asker = new_asker(dns, client, datagram, &question);
+	if (!asker)
+		return -ENOMEM;
+	hv_dns_deliver(asker, dns->scratch, size, reason);
+	return 0;
 }
 
 void hv_dns_query(struct hv_dns *dns, const struct haven_datagram *datagram)
 {
 	size_t each = datagram->gso_size ? datagram->gso_size : datagram->size;
 
-	refresh(dns);
 	for (size_t at = 0; at < datagram->size; at += each) {
 		size_t left = datagram->size - at;
 
-		new_query(dns, datagram, datagram->data + at, left < each ? left : each);
+		hv_dns_ask(dns, NULL, datagram, datagram->data + at, left < each ? left : each);
 	}
 }
 
-int hv_dns_create(struct hv_gateway *gateway)
+/* --- the whole -------------------------------------------------------------------------- */
+
+void hv_dns_watch(struct hv_dns *dns, const struct hv_dns_watcher *watcher)
+{
+	dns->watcher = *watcher;
+}
+
+void hv_dns_stats(const struct hv_dns *dns, struct hv_dns_stats *stats)
+{
+	*stats = (struct hv_dns_stats){
+		.kept = dns->cache.table.count,
+		.kept_bytes = dns->cache.bytes,
+		.hits = dns->cache.hits,
+		.misses = dns->cache.misses,
+		.connections = dns->client_count,
+	};
+}
+
+/* RFC 7766 section 6.2.3: of the order of seconds. */
+#define CLIENT_IDLE_NS (10 * HV_NS_PER_S)
+
+int hv_dns_create(struct hv_gateway *gateway, const struct hv_gateway_config *config)
 {
 	struct hv_dns *dns = calloc(1, sizeof(*dns));
 
 	if (!dns)
 		return -ENOMEM;
+	gateway->dns = dns;
 	dns->gateway = gateway;
+	dns->names = (struct hv_dns_static){
+		.names = config->static_names,
+		.count = config->static_name_count,
+		.network = &gateway->network,
+		.host_address = hv_dns_static_host_address,
+	};
+	hv_dns_cache_init(&dns->cache);
+	hv_table_init(&dns->shared);
+	hv_idle_init(&dns->idle, &gateway->loop, CLIENT_IDLE_NS, CLIENT_IDLE_NS);
 	LIST_INIT(&dns->queries);
+	LIST_INIT(&dns->streams);
+	LIST_INIT(&dns->clients);
 	hv_resolv_conf_init(&dns->conf, "/etc/resolv.conf");
 	hv_resolv_conf_refresh(&dns->conf);
-	gateway->dns = dns;
-	return 0;
+	dns->scratch = malloc(HV_DNS_MESSAGE_MAX);
+	return dns->scratch ? 0 : -ENOMEM;
 }
 
 void hv_dns_destroy(struct hv_gateway *gateway)
@@ -321,9 +235,14 @@ void hv_dns_destroy(struct hv_gateway *gateway)
 
 	if (!dns)
 		return;
-	while (!LIST_EMPTY(&dns->queries))
-		end_query(LIST_FIRST(&dns->queries), "haven ends");
+	hv_dns_client_end_all(dns);
+	hv_dns_query_end_all(dns);
+	hv_dns_stream_end_all(dns);
+	hv_idle_finish(&dns->idle);
 	hv_loop_end_turn(&gateway->loop);
+	hv_dns_cache_finish(&dns->cache);
+	hv_table_finish(&dns->shared);
+	free(dns->scratch);
 	free(dns);
 	gateway->dns = NULL;
 }

@@ -87,18 +87,7 @@ static int add_node(struct reading *r, int parent, const char *name, uint32_t tt
 	return r->count++;
 }
 
-/* Also when they are the same. */
-static bool is_below(const char *name, const char *top)
-{
-	size_t size = strlen(name), top_size = strlen(top);
-
-	if (size < top_size || strcmp(name + size - top_size, top) != 0)
-		return false;
-	return size == top_size || name[size - top_size - 1] == '.';
-}
-
-/* "_8443._https.example.org" is about example.org (RFC 9460 section 9.1). */
-static const char *without_port(const char *name, uint16_t type)
+const char *hv_dns_without_port(const char *name, uint16_t type)
 {
 	static const char scheme[] = "._https.";
 	size_t digits;
@@ -109,6 +98,16 @@ static const char *without_port(const char *name, uint16_t type)
 	if (digits == 0 || strncmp(name + 1 + digits, scheme, sizeof(scheme) - 1) != 0)
 		return name;
 	return name + 1 + digits + sizeof(scheme) - 1;
+}
+
+/* Also when they are the same. */
+static bool is_below(const char *name, const char *top)
+{
+	size_t size = strlen(name), top_size = strlen(top);
+
+	if (size < top_size || strcmp(name + size - top_size, top) != 0)
+		return false;
+	return size == top_size || name[size - top_size - 1] == '.';
 }
 
 /* --- records ---------------------------------------------------------------------------- */
@@ -274,7 +273,7 @@ static bool begin(struct reading *r)
 	    r->size - end < 4 || hv_dns_get16(r->message + end + 2) != HV_DNS_CLASS_IN)
 		return false;
 	type = hv_dns_get16(r->message + end);
-	question = without_port(name, type);
+	question = hv_dns_without_port(name, type);
 	memcpy(r->question, question, strlen(question) + 1);
 	return add_node(r, -1, name, UINT32_MAX) == 0;
 }

@@ -36,4 +36,7 @@ typedef void hv_dns_bound_fn(void *user, const char *name, const uint8_t address
 unsigned hv_dns_answer_read(const uint8_t *message, size_t size, hv_dns_bound_fn *bound,
 			    void *user);
 
+/* The name that a question of this type is about: "_8443._https.example.org" is one about example.org (RFC 9460 section 9.1). */
+const char *hv_dns_without_port(const char *name, uint16_t type);
+
 #endif

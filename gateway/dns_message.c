@@ -58,12 +58,3 @@ bool hv_dns_answers(const uint8_t *answer, size_t size, const uint8_t *query,
 		return hv_dns_rcode(answer) != HV_DNS_NOERROR;
 	return size >= question_end && same_question(answer, query, question_end);
 }
-
-size_t hv_dns_make_failure(uint8_t *query, size_t question_end)
-{
-	query[2] =
-		(uint8_t)(HV_DNS_FLAG_QR | (query[2] & (HV_DNS_MASK_OPCODE | HV_DNS_FLAG_RD)));
-	query[3] = HV_DNS_FLAG_RA | HV_DNS_SERVFAIL;
-	memset(query + 6, 0, HV_DNS_HEADER_SIZE - 6);
-	return question_end;
-}

@@ -99,7 +99,4 @@ bool hv_dns_is_query(const uint8_t *message, size_t size, size_t *question_end);
 bool hv_dns_answers(const uint8_t *answer, size_t size, const uint8_t *query,
 		    size_t question_end);
 
-/* Turns a query, in place, into its answer SERVFAIL; returns the answer's size. */
-size_t hv_dns_make_failure(uint8_t *query, size_t question_end);
-
 #endif

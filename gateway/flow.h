@@ -34,6 +34,7 @@ struct hv_flow {
 	TAILQ_ENTRY(hv_flow) entry;
 	enum hv_flow_kind kind;
 	enum hv_flow_state state;
+	bool relayed;			   /* it is that of a struct hv_relay */
 	struct haven_endpoint source;	   /* who began it, as the guest sees it */
 	struct haven_endpoint destination; /* as the guest sees it */
 	uint16_t host_port; /* published: the port outside; UDP out: the mapped one; else 0 */

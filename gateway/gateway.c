@@ -166,10 +166,10 @@ static void serve_stack(struct hv_gateway *gateway)
 		/* Packets that --impair delays come out of the link here, not at the wire. */
 		hv_udp_flush(gateway);
 		while ((socket = haven_next_ready(gateway->stack, &events))) {
-			struct hv_relay *relay = haven_socket_user(socket);
+			struct hv_stack_user *user = haven_socket_user(socket);
 
-			if (relay)
-				hv_relay_guest_event(relay, events);
+			if (user)
+				user->event(user, events);
 		}
 		if (!gateway->stack_work)
 			break;
@@ -286,7 +286,9 @@ static int create_parts(struct hv_gateway *gateway, const struct hv_gateway_conf
 	if (failed == 0)
 		failed = hv_echo_create(gateway);
 	if (failed == 0)
-		failed = hv_dns_create(gateway);
+		failed = hv_dns_create(gateway, config);
+	if (failed == 0)
+		hv_policy_watch_dns(gateway);
 	if (failed == 0 && config->capture_path) {
 		failed = hv_capture_open(config->capture_path, gateway->log, &gateway->capture);
 		if (failed < 0)

@@ -22,6 +22,7 @@
 
 struct hv_capture;
 struct hv_dns;
+struct hv_dns_static_name;
 struct hv_echo_table;
 struct hv_guest_wire;
 struct hv_publish;
@@ -31,6 +32,11 @@ struct hv_udp;
 struct hv_udp_talks;
 
 TAILQ_HEAD(hv_relay_list, hv_relay);
+
+/* What a socket of the stack belongs to (haven_socket_set_user): embedded in it, and called when the socket is ready. */
+struct hv_stack_user {
+	void (*event)(struct hv_stack_user *user, unsigned events);
+};
 
 struct hv_gateway_config {
 	const struct hv_log *log; /* must live as long as the gateway */
@@ -48,6 +54,9 @@ struct hv_gateway_config {
 	const char *name;	   /* of the network, as --name has it; NULL: one is made */
 	char *const *command;	   /* what runs inside, or is attached to; ends with NULL */
 	struct hv_policy_config policy;
+	/* Names that DNS at the gateway knows; they must live as long as the gateway. */
+	const struct hv_dns_static_name *static_names;
+	size_t static_name_count;
 };
 
 struct hv_gateway {

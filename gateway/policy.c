@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #include "gateway/audit.h"
+#include "gateway/dns.h"
+#include "gateway/dns_static.h"
 #include "gateway/gateway.h"
 #include "gateway/learn.h"
 #include "gateway/services.h"
@@ -288,6 +290,16 @@ void hv_policy_changed(struct hv_gateway *gateway, bool end_flows)
 
 /* --- names ------------------------------------------------------------------------------ */
 
+/* By the operator, who may mean any address with it. */
+static bool is_given(const struct hv_policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->static_name_count; i++) {
+		if (strcmp(policy->static_names[i].name, name) == 0)
+			return true;
+	}
+	return strcmp(name, "host.haven") == 0;
+}
+
 void hv_policy_bound(void *user, const char *name, const uint8_t address[16], uint32_t ttl_s)
 {
 	struct hv_gateway *gateway = user;
@@ -296,8 +308,11 @@ void hv_policy_bound(void *user, const char *name, const uint8_t address[16], ui
 	int failed;
 
 	refresh_host(policy);
-	failed = haven_filter_bind(policy->filter, name, address, ttl_s * HV_NS_PER_S,
-				   gateway->loop.now_ns);
+	if (is_given(policy, name))
+		failed = haven_filter_bind_static(policy->filter, name, address);
+	else
+		failed = haven_filter_bind(policy->filter, name, address, ttl_s * HV_NS_PER_S,
+					   gateway->loop.now_ns);
 	if (failed == -EPERM && haven_filter_has_names(policy->filter, HAVEN_OUT))
 		hv_log_limited(gateway->log, &policy->limit_rebinding, gateway->loop.now_ns,
 			       "the name '%s' has the host's own address %s: rules with that "
@@ -308,11 +323,20 @@ void hv_policy_bound(void *user, const char *name, const uint8_t address[16], ui
 			       "no memory for the addresses of names");
 }
 
-bool hv_policy_wanted(void *user, const char *name)
+static bool is_wanted(void *user, const char *name)
 {
-	const struct hv_policy *policy = ((struct hv_gateway *)user)->policy;
+	return haven_filter_can_reach(((struct hv_gateway *)user)->policy->filter, name);
+}
 
-	return !policy->dns_strict || haven_filter_can_reach(policy->filter, name);
+void hv_policy_watch_dns(struct hv_gateway *gateway)
+{
+	struct hv_dns_watcher watcher = {
+		.user = gateway,
+		.bound = hv_policy_bound,
+		.wanted = gateway->policy->dns_strict ? is_wanted : NULL,
+	};
+
+	hv_dns_watch(gateway->dns, &watcher);
 }
 
 /* --- life ------------------------------------------------------------------------------- */
@@ -348,6 +372,8 @@ int hv_policy_create(struct hv_gateway *gateway, const struct hv_gateway_config 
 	gateway->policy = policy;
 	policy->gateway = gateway;
 	policy->dns_strict = wanted->dns_strict;
+	policy->static_names = config->static_names;
+	policy->static_name_count = config->static_name_count;
 	policy->recheck.expired = recheck_slice;
 	policy->services = hv_services_load(HV_SERVICES_PATH);
 	failed = create_filter(policy, wanted);

@@ -19,6 +19,7 @@
 
 struct haven_services;
 struct hv_audit;
+struct hv_dns_static_name;
 struct hv_gateway;
 struct hv_gateway_config;
 struct hv_gateway_error;
@@ -42,6 +43,8 @@ struct hv_policy {
 	struct hv_refusals *refusals;
 	struct hv_audit *audit; /* NULL: not wanted */
 	struct hv_learn *learn; /* the same */
+	const struct hv_dns_static_name *static_names;
+	size_t static_name_count;
 	bool dns_strict;
 	bool active;	       /* flows are asked about */
 	uint64_t host_read_ns; /* when the host's addresses were read; 0: never */
@@ -98,7 +101,8 @@ void hv_policy_changed(struct hv_gateway *gateway, bool end_flows);
 /* --- DNS (hv_dns_watcher) ----------------------------------------------------------------- */
 
 void hv_policy_bound(void *user, const char *name, const uint8_t address[16], uint32_t ttl_s);
-bool hv_policy_wanted(void *user, const char *name);
+/* DNS is made: what it answers is bound, and with --dns-strict only what can be reached is asked for. */
+void hv_policy_watch_dns(struct hv_gateway *gateway);
 
 /* --- policy_refusal.c: who was refused, and why --------------------------------------------- */
 

@@ -39,6 +39,7 @@ static void refuse(struct hv_flow *flow, const char *reason)
 	relay->request = NULL;
 	hv_relay_abort(relay, reason);
 }
+static void guest_event(struct hv_stack_user *user, unsigned events);
 
 /* --- making and ending ------------------------------------------------------------------ */
 
@@ -53,24 +54,21 @@ struct hv_relay *hv_relay_new(struct hv_gateway *gateway, int fd, enum hv_flow_k
 	relay->gateway = gateway;
 	relay->source.fd = fd;
 	relay->source.ready = host_event;
+	relay->user.event = guest_event;
 	relay->flow.kind = kind;
 	relay->flow.refuse = refuse;
+	relay->flow.relayed = true;
 	relay->chunk = CHUNK_FIRST;
 	relay->phase =
 		kind == HV_FLOW_TCP_IN ? HV_RELAY_GUEST_CONNECTING : HV_RELAY_HOST_CONNECTING;
 	return relay;
 }
 
-static int watch_host(struct hv_relay *relay)
-{
-	return hv_source_add(&relay->gateway->loop, &relay->source,
-			     EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
-}
-
 int hv_relay_start(struct hv_relay *relay)
 {
 	struct hv_gateway *gateway = relay->gateway;
-	int error = watch_host(relay);
+	int error = hv_source_add(&gateway->loop, &relay->source,
+				  EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 
 	if (error < 0)
 		return error;
@@ -85,15 +83,6 @@ void hv_relay_discard(struct hv_relay *relay)
 	hv_policy_leave(relay->gateway, &relay->flow);
 	close(relay->source.fd);
 	free(relay);
-}
-
-int hv_relay_replace_host(struct hv_relay *relay, int fd)
-{
-	hv_source_remove(&relay->gateway->loop, &relay->source);
-	close(relay->source.fd);
-	relay->source.fd = fd;
-	relay->host_readable = relay->host_writable = relay->host_ending = false;
-	return watch_host(relay);
 }
 
 static void release(struct hv_source *source)
@@ -452,8 +441,10 @@ static void host_event(struct hv_source *source, uint32_t events)
 	pump(relay);
 }
 
-void hv_relay_guest_event(struct hv_relay *relay, unsigned events)
+static void guest_event(struct hv_stack_user *user, unsigned events)
 {
+	struct hv_relay *relay = hv_container(user, struct hv_relay, user);
+
 	if (relay->phase == HV_RELAY_GUEST_CONNECTING) {
 		hv_tcp_in_guest_event(relay, events);
 		return;
@@ -485,7 +476,7 @@ void hv_relay_open(struct hv_relay *relay)
 	int on = 1;
 
 	relay->phase = HV_RELAY_OPEN;
-	haven_socket_set_user(relay->socket, relay);
+	haven_socket_set_user(relay->socket, &relay->user);
 	haven_setsockopt(relay->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (!relay->gate)
 		haven_socket_set_sink(relay->socket, sink, relay);

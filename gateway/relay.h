@@ -29,7 +29,8 @@ enum hv_relay_phase {
 };
 
 struct hv_relay {
-	struct hv_source source; /* host socket */
+	struct hv_source source;   /* host socket */
+	struct hv_stack_user user; /* of the stack's socket */
 	struct hv_flow flow;
 	TAILQ_ENTRY(hv_relay) entry, runnable_entry;
 	struct hv_gateway *gateway;
@@ -50,8 +51,6 @@ struct hv_relay {
 	/* Published connections: what else can be tried when the guest refuses. */
 	struct haven_endpoint peer; /* who connected, as the host sees it */
 	bool other_family_tried;
-	/* DNS over TCP: which resolver is being tried. */
-	uint16_t dns_attempt;
 };
 
 /* Takes fd, also when it fails (NULL). The flow's fields are set by the caller before hv_relay_start. */
@@ -61,14 +60,8 @@ int hv_relay_start(struct hv_relay *relay);
 /* End one that hv_relay_start refused. */
 void hv_relay_discard(struct hv_relay *relay);
 
-/* Replace the host socket (the next DNS server). Takes fd. */
-int hv_relay_replace_host(struct hv_relay *relay, int fd);
-
 /* Both sides are there: bytes flow. */
 void hv_relay_open(struct hv_relay *relay);
-
-/* A stack socket with this relay as its user changed. */
-void hv_relay_guest_event(struct hv_relay *relay, unsigned events);
 
 /* More of what did not fit into a turn. */
 void hv_relay_run(struct hv_relay *relay);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gateway/dns.h"
 #include "gateway/publish.h"
 
 static const char *protocol_name(uint8_t protocol)
@@ -104,6 +105,17 @@ static void write_counters(struct hv_gateway *gateway, FILE *out)
 	}
 }
 
+static void write_dns(struct hv_gateway *gateway, FILE *out)
+{
+	struct hv_dns_stats dns;
+
+	hv_dns_stats(gateway->dns, &dns);
+	fprintf(out,
+		"dns: %zu answers kept (%zu KiB), %llu hits, %llu misses, %u connections\n",
+		dns.kept, dns.kept_bytes / 1024, (unsigned long long)dns.hits,
+		(unsigned long long)dns.misses, dns.connections);
+}
+
 static void write_wire(struct hv_gateway *gateway, FILE *out)
 {
 	struct haven_link_counters link;
@@ -140,6 +152,7 @@ void hv_status_write(struct hv_gateway *gateway, int fd)
 		"LOCAL", "REMOTE");
 	haven_ports_each(gateway->stack, port_row, out);
 	write_flows(gateway, out);
+	write_dns(gateway, out);
 	write_wire(gateway, out);
 	write_counters(gateway, out);
 	if (fclose(out) != 0) {

@@ -48,7 +48,7 @@ static int connect_from(struct hv_relay *relay, const struct haven_endpoint *sou
 		haven_close(socket);
 		return error;
 	}
-	haven_socket_set_user(socket, relay);
+	haven_socket_set_user(socket, &relay->user);
 	haven_socket_set_owner(socket, relay->flow.host_port);
 	relay->socket = socket;
 	size = sizeof(address);

@@ -61,8 +61,8 @@ static void refuse(struct hv_gateway *gateway, struct haven_request *request, in
 }
 
 /* flow: of what the policy has allowed; what it holds is the relay's from here on. */
-static struct hv_relay *begin(struct hv_gateway *gateway, struct haven_request *request,
-			      struct hv_flow *flow, const struct haven_verdict *verdict, int fd)
+static void begin(struct hv_gateway *gateway, struct haven_request *request,
+		  struct hv_flow *flow, const struct haven_verdict *verdict, int fd)
 {
 	struct hv_relay *relay = NULL;
 	int error = fd < 0 ? fd : -ENOMEM;
@@ -72,7 +72,7 @@ static struct hv_relay *begin(struct hv_gateway *gateway, struct haven_request *
 	if (!relay) {
 		hv_policy_leave(gateway, flow);
 		refuse(gateway, request, -error);
-		return NULL;
+		return;
 	}
 	hv_flow_take(&relay->flow, flow);
 	relay->request = request;
@@ -84,10 +84,9 @@ static struct hv_relay *begin(struct hv_gateway *gateway, struct haven_request *
 	if (error < 0) {
 		refuse(gateway, request, -error);
 		hv_relay_discard(relay);
-		return NULL;
+		return;
 	}
 	haven_request_set_user(request, relay);
-	return relay;
 }
 
 /* The address policy has let it through; now the rules. */
@@ -104,19 +103,6 @@ static void ask_policy(struct hv_gateway *gateway, struct haven_request *request
 	}
 	size = haven_endpoint_to_sockaddr(host, &address);
 	begin(gateway, request, flow, &verdict, connect_host(&address, size));
-}
-
-static void begin_dns(struct hv_gateway *gateway, struct haven_request *request,
-		      struct hv_flow *flow)
-{
-	struct haven_verdict verdict = {.name_check = HAVEN_NAME_FREE};
-	struct sockaddr_storage address;
-	socklen_t size = hv_dns_server(gateway->dns, 0, &address);
-	struct hv_relay *relay = begin(gateway, request, flow, &verdict,
-				       size ? connect_host(&address, size) : -ECONNREFUSED);
-
-	if (relay)
-		relay->dns_attempt = 1;
 }
 
 void hv_tcp_out_request(void *user, struct haven_request *request,
@@ -139,7 +125,7 @@ void hv_tcp_out_request(void *user, struct haven_request *request,
 		ask_policy(gateway, request, &flow, &host);
 		return;
 	case HV_DESTINATION_DNS:
-		begin_dns(gateway, request, &flow);
+		hv_dns_tcp_request(gateway->dns, request, source, destination);
 		return;
 	case HV_DESTINATION_REFUSED:
 		haven_request_refuse(request, ECONNREFUSED, NULL);
@@ -165,32 +151,10 @@ void hv_tcp_out_cancelled(void *user, struct haven_request *request)
 	hv_relay_abort(relay, "given up by the guest");
 }
 
-/* A resolver that does not take TCP: the next one. */
-static bool try_next_resolver(struct hv_relay *relay)
-{
-	struct sockaddr_storage address;
-	socklen_t size;
-
-	while (relay->dns_attempt > 0) {
-		int fd;
-
-		size = hv_dns_server(relay->gateway->dns, relay->dns_attempt, &address);
-		if (size == 0)
-			return false;
-		relay->dns_attempt++;
-		fd = connect_host(&address, size);
-		if (fd >= 0)
-			return hv_relay_replace_host(relay, fd) == 0;
-	}
-	return false;
-}
-
 static void host_refused(struct hv_relay *relay, int error)
 {
 	struct haven_request *request = relay->request;
 
-	if (try_next_resolver(relay))
-		return;
 	relay->request = NULL;
 	refuse(relay->gateway, request, error);
 	hv_relay_close(relay, strerror(error));

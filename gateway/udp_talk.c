@@ -42,7 +42,8 @@ struct talk {
 	enum haven_name_check check;
 	bool name_may_miss;
 	struct haven_endpoint host;
-	struct hv_quic_name_reader *reader; /* while LOOKING */
+	struct hv_quic_name_reader
+		*reader; /* where a name comes into it; NULL: nothing was read yet */
 	struct held *held, **held_end;
 	unsigned held_count;
 	size_t held_bytes;
@@ -90,6 +91,11 @@ static void drop_held(struct talk *talk)
 	talk->held_end = &talk->held;
 	talk->held_count = 0;
 	talk->held_bytes = 0;
+}
+
+static void forget_names(struct talk *talk)
+{
+	drop_held(talk);
 	hv_quic_name_free(talk->reader);
 	talk->reader = NULL;
 }
@@ -103,7 +109,7 @@ static void end_talk(struct talk *talk, const char *reason)
 	if (talk->state != TALK_REFUSED)
 		hv_learn_ended(gateway->policy->learn, &talk->flow);
 	hv_policy_leave(gateway, &talk->flow);
-	drop_held(talk);
+	forget_names(talk);
 	hv_table_remove(&gateway->talks->table, &talk->node);
 	free(talk);
 }
@@ -170,7 +176,7 @@ static void refuse(struct talk *talk, const struct haven_verdict *verdict, const
 	hv_audit_ended(gateway->policy->audit, &talk->flow, "refused by a rule");
 	talk->flow.number = 0;
 	hv_policy_leave(gateway, &talk->flow);
-	drop_held(talk);
+	forget_names(talk);
 }
 
 /* --- asking ----------------------------------------------------------------------------- */
@@ -208,7 +214,7 @@ static void refresh(struct talk *talk)
 	hv_audit_ended(gateway->policy->audit, &talk->flow, "refused by new rules");
 	talk->flow.number = 0;
 	hv_policy_leave(gateway, &talk->flow);
-	drop_held(talk);
+	forget_names(talk);
 	ask(talk);
 }
 
@@ -245,46 +251,6 @@ static bool judge(struct talk *talk, const char *name)
 	return false;
 }
 
-/*
- * What the first datagrams say. Returns false when more of them are needed; else the talk is OPEN or
- * REFUSED.
- */
-static bool look(struct talk *talk, const uint8_t *data, size_t size)
-{
-	enum hv_server_name_event event;
-	bool good = false;
-
-	if (!talk->reader)
-		talk->reader = hv_quic_name_new();
-	event = talk->reader ? hv_quic_name_feed(talk->reader, data, size)
-			     : HV_SERVER_NAME_UNREADABLE;
-	switch (event) {
-	case HV_SERVER_NAME_MORE:
-	case HV_SERVER_NAME_WAIT:
-		return false;
-	case HV_SERVER_NAME_NAME:
-		good = judge(talk, hv_quic_name(talk->reader));
-		break;
-	case HV_SERVER_NAME_DONE: /* no QUIC */
-		good = (talk->flow.destination.port != PORT_QUIC &&
-			talk->check != HAVEN_NAME_MUST_BE_SAID) ||
-		       nameless(talk, "it is no QUIC that can be read");
-		break;
-	case HV_SERVER_NAME_HIDDEN:
-		good = nameless(talk, hv_quic_name_fault(talk->reader)) &&
-		       judge(talk, hv_quic_name(talk->reader));
-		break;
-	case HV_SERVER_NAME_MISSING:
-	case HV_SERVER_NAME_UNREADABLE:
-		good = nameless(talk, talk->reader ? hv_quic_name_fault(talk->reader)
-						   : "there is no memory to read it");
-		break;
-	}
-	if (good)
-		talk->state = TALK_OPEN;
-	return true;
-}
-
 static bool hold(struct talk *talk, const struct haven_datagram *datagram)
 {
 	struct held *held;
@@ -314,32 +280,68 @@ static void release(struct talk *talk)
 	drop_held(talk);
 }
 
-/* Each datagram of a batch. */
-static void look_at_all(struct talk *talk, const struct haven_datagram *datagram)
+/*
+ * What a datagram says, one that QUIC may begin a connection with. Returns false when it has to be held, until more of them have come; else
+ * the talk is OPEN or REFUSED.
+ */
+static bool look(struct talk *talk, const uint8_t *data, size_t size)
 {
-	size_t each = datagram->gso_size ? datagram->gso_size : datagram->size;
+	enum hv_server_name_event event = HV_SERVER_NAME_UNREADABLE;
+	const char *fault = "there is no memory to read it";
+	bool good = false;
 
-	for (size_t at = 0; at < datagram->size && talk->state == TALK_LOOKING; at += each) {
-		size_t left = datagram->size - at;
-
-		look(talk, datagram->data + at, left < each ? left : each);
+	if (talk->reader) {
+		event = hv_quic_name_feed(talk->reader, data, size);
+		fault = hv_quic_name_fault(talk->reader);
 	}
+	switch (event) {
+	case HV_SERVER_NAME_MORE:
+	case HV_SERVER_NAME_WAIT:
+		return false;
+	case HV_SERVER_NAME_NAME:
+		good = judge(talk, hv_quic_name(talk->reader));
+		break;
+	case HV_SERVER_NAME_DONE: /* no QUIC */
+		good = (talk->flow.destination.port != PORT_QUIC &&
+			talk->check != HAVEN_NAME_MUST_BE_SAID) ||
+		       nameless(talk, "it is no QUIC that can be read");
+		break;
+	case HV_SERVER_NAME_HIDDEN:
+		good = nameless(talk, fault) && judge(talk, hv_quic_name(talk->reader));
+		break;
+	case HV_SERVER_NAME_MISSING:
+	case HV_SERVER_NAME_UNREADABLE:
+		good = nameless(talk, fault);
+		break;
+	}
+	if (!good)
+		return true;
+	talk->state = TALK_OPEN;
+	if (event != HV_SERVER_NAME_DONE) /* that says nothing of what is held */
+		release(talk);
+	return true;
 }
 
-/* An open one to a server with a name: another connection may begin in it, for another name. */
-static bool begins_again(const struct talk *talk, const struct haven_datagram *datagram)
+/*
+ * Each datagram of a batch: the first of all, and later ones that may begin another connection, in the same talk, to another name. What comes
+ * before a name was judged is held. Returns false when the batch has to be.
+ */
+static bool look_at_all(struct talk *talk, const struct haven_datagram *datagram)
 {
 	size_t each = datagram->gso_size ? datagram->gso_size : datagram->size;
+	bool known = talk->state == TALK_OPEN;
 
-	if (talk->state != TALK_OPEN || talk->check == HAVEN_NAME_FREE)
-		return false;
-	for (size_t at = 0; at < datagram->size; at += each) {
-		if (hv_quic_begins_another(datagram->data + at, datagram->size - at < each
-									? datagram->size - at
-									: each))
-			return true;
+	for (size_t at = 0; at < datagram->size && talk->state != TALK_REFUSED; at += each) {
+		const uint8_t *data = datagram->data + at;
+		size_t size = datagram->size - at < each ? datagram->size - at : each;
+		bool first = !talk->reader;
+
+		if (first)
+			talk->reader = hv_quic_name_new();
+		if (first || hv_quic_is_initial(data, size))
+			known = look(talk, data, size);
 	}
-	return false;
+	return known;
 }
 
 /* --- from outside ----------------------------------------------------------------------- */
@@ -358,21 +360,16 @@ bool hv_udp_talk_out(struct hv_gateway *gateway, const struct haven_datagram *da
 		ask(talk);
 	}
 	hv_idle_touch(&gateway->talks->idle, &talk->idle, talk->flow.ready_ns ? 1 : 0);
-	if (begins_again(talk, datagram))
-		talk->state = TALK_LOOKING;
-	if (talk->state == TALK_LOOKING) {
-		look_at_all(talk, datagram);
-		if (talk->state == TALK_LOOKING) {
-			hold(talk, datagram); /* beyond the limit: lost, and sent again */
-			return false;
-		}
+	if (talk->state != TALK_REFUSED && talk->check != HAVEN_NAME_FREE &&
+	    !look_at_all(talk, datagram) && talk->state != TALK_REFUSED) {
+		hold(talk, datagram); /* beyond the limit: lost, and sent again */
+		return false;
 	}
 	if (talk->state == TALK_REFUSED) {
 		if (!talk->silent)
 			tell_guest(gateway, datagram);
 		return false;
 	}
-	release(talk);
 	talk->flow.bytes_out += datagram->size;
 	return true;
 }

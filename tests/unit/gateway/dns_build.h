@@ -16,7 +16,8 @@ struct build {
 static inline void put_bytes(struct build *b, const void *data, size_t size)
 {
 	assert_true(b->size + size <= sizeof(b->bytes));
-	memcpy(b->bytes + b->size, data, size);
+	if (size > 0)
+		memcpy(b->bytes + b->size, data, size);
 	b->size += size;
 }
 
