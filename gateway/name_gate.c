@@ -155,26 +155,33 @@ void hv_name_gate_sent(struct hv_relay *relay, size_t size)
 
 void hv_name_gate_ended(struct hv_relay *relay)
 {
-	/* Not enough to be anything: what it is does not matter. */
-	if (hv_server_name_kind_of(relay->gate->reader) == HV_SERVER_NAME_UNKNOWN &&
-	    relay->gate->first.name_check != HAVEN_NAME_MUST_BE_SAID)
-		hv_name_gate_free(relay);
-	else if (judge_nameless(relay, "it ended before its server name was said"))
+	struct hv_name_gate *gate = relay->gate;
+	bool must = gate->first.name_check == HAVEN_NAME_MUST_BE_SAID && !relay->flow.name_said;
+	const char *fault = "it ended before its server name was said";
+
+	if (hv_server_name_end(gate->reader) != HV_SERVER_NAME_DONE)
+		must = !judge_nameless(relay, hv_server_name_fault(gate->reader));
+	else if (must)
+		must = !judge_nameless(relay, fault);
+	if (!must)
 		hv_name_gate_free(relay);
 }
 
 bool hv_name_gate_answered(struct hv_relay *relay, const struct iovec *iov, size_t size)
 {
 	struct hv_name_gate *gate = relay->gate;
+	bool answered = false;
 
-	if (!gate->waiting)
+	if (!hv_server_name_listens(gate->reader))
 		return false;
-	for (int i = 0; i < 2 && size > 0 && gate->waiting; i++) {
+	for (int i = 0; i < 2 && size > 0; i++) {
 		size_t length = iov[i].iov_len < size ? iov[i].iov_len : size;
 
-		if (hv_server_name_answered(gate->reader, iov[i].iov_base, length))
-			gate->waiting = false;
+		answered = hv_server_name_answered(gate->reader, iov[i].iov_base, length);
 		size -= length;
 	}
-	return !gate->waiting;
+	answered = answered && gate->waiting;
+	if (answered)
+		gate->waiting = false;
+	return answered;
 }

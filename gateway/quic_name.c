@@ -53,7 +53,7 @@ struct hv_quic_name_reader {
 struct work {
 	struct hv_quic_name_reader *reader;
 	struct connection *connection; /* of the first Initial packet */
-	const struct hv_quic_packet *packet;
+	struct hv_quic_packet packet;
 	struct hv_quic_payload payload; /* of the key that fits */
 	struct hv_quic_payload trial;
 	unsigned fits; /* how many do */
@@ -120,7 +120,7 @@ static bool fits_keys(struct work *work, uint32_t version, const uint8_t *id, si
 		work->failing = true;
 		return false;
 	}
-	switch (hv_quic_open(&keys, work->packet, &work->trial)) {
+	switch (hv_quic_open(&keys, &work->packet, &work->trial)) {
 	case HV_QUIC_OPENED:
 		work->fits++;
 		swap_payloads(work);
@@ -137,7 +137,7 @@ static bool fits_keys(struct work *work, uint32_t version, const uint8_t *id, si
 /* A server may go by the version that the connection has, whatever the packet says. */
 static bool fits(struct work *work, const uint8_t *id, size_t id_size)
 {
-	uint32_t version = work->packet->version;
+	uint32_t version = work->packet.version;
 	uint32_t other = version ^ HV_QUIC_VERSION_1 ^ HV_QUIC_VERSION_2;
 	bool good = fits_keys(work, version, id, id_size);
 
@@ -157,12 +157,12 @@ static const char *find_connection(struct work *work, struct connection **found)
 	for (size_t i = 0; i < reader->count; i++) {
 		struct connection *connection = reader->connections[i];
 
-		own |= is_id(connection, work->packet);
+		own |= is_id(connection, &work->packet);
 		if (fits(work, connection->id, connection->id_size))
 			*found = connection;
 	}
 	if (!own)
-		fits(work, work->packet->id, work->packet->id_size);
+		fits(work, work->packet.id, work->packet.id_size);
 	if (work->failing)
 		return "there is no memory for a packet of QUIC";
 	if (work->fits == 0)
@@ -209,7 +209,7 @@ static const char *read_initial(struct work *work)
 	if (!connection && reader->count == CONNECTIONS_MAX)
 		return "there are too many connections of QUIC on one port";
 	if (!connection)
-		connection = add_connection(reader, work->packet);
+		connection = add_connection(reader, &work->packet);
 	if (!connection)
 		return "there is no memory for a connection of QUIC";
 	if (work->connection && work->connection != connection)
@@ -250,7 +250,7 @@ static const char *read_packets(struct work *work, const uint8_t *datagram, size
 		if (fault || header != HV_QUIC_INITIAL)
 			continue;
 		++*initials;
-		work->packet = &packet;
+		work->packet = packet;
 		fault = read_initial(work);
 	}
 	return fault;

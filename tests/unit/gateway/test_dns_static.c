@@ -136,7 +136,8 @@ static const char *answer(const char *name, uint16_t type)
 	if (size == 0)
 		return "";
 	assert_true(hv_dns_answers(out, size, q.bytes, question.end));
-	snprintf(text, sizeof(text), "%u %u\n", hv_dns_rcode(out), hv_dns_get16(out + 6));
+	snprintf(text, sizeof(text), "%u %u\n", (unsigned)hv_dns_rcode(out),
+		 (unsigned)hv_dns_get16(out + 6));
 	hv_dns_answer_read(out, size, tell, NULL);
 	strncat(text, told, sizeof(text) - strlen(text) - 1);
 	memcpy(told, text, sizeof(told));
