@@ -323,12 +323,14 @@ bool hv_refusal_cancelled(struct hv_gateway *gateway, const struct haven_request
 void hv_refusals_stop(struct hv_gateway *gateway)
 {
 	struct hv_refusals *refusals = gateway->policy ? gateway->policy->refusals : NULL;
+	struct pending *pending = refusals ? LIST_FIRST(&refusals->pending) : NULL;
 
-	while (refusals && !LIST_EMPTY(&refusals->pending)) {
-		struct pending *pending = LIST_FIRST(&refusals->pending);
+	while (pending) {
+		struct pending *next = LIST_NEXT(pending, entry);
 
 		hv_survey_cancel(gateway->surveyor, &pending->wait);
 		end_pending(pending);
+		pending = next;
 	}
 	gateway->surveyor = NULL;
 }
