@@ -99,7 +99,7 @@ static void put(struct hv_audit *audit, json_t *row)
 {
 	if (!row)
 		return;
-	json_dump_callback(row, append, audit, JSON_COMPACT);
+	json_dump_callback(row, append, audit, JSON_COMPACT | JSON_REAL_PRECISION(12));
 	append("\n", 1, audit);
 	json_decref(row);
 }

@@ -46,10 +46,8 @@ static void free_stream(struct hv_source *source)
 	free(hv_container(source, struct hv_dns_stream, source));
 }
 
-static void take_off(struct hv_dns_streamed *streamed)
+static void take_off(struct hv_dns_stream *stream, struct hv_dns_streamed *streamed)
 {
-	struct hv_dns_stream *stream = streamed->stream;
-
 	if (stream->unsent == streamed)
 		stream->unsent = TAILQ_NEXT(streamed, entry);
 	TAILQ_REMOVE(&stream->questions, streamed, entry);
@@ -68,7 +66,7 @@ static void close_stream(struct hv_dns_stream *stream)
 	hv_loop_timer_cancel(loop, &stream->close);
 	hv_source_close(loop, &stream->source, free_stream);
 	while ((streamed = TAILQ_FIRST(&stream->questions))) {
-		take_off(streamed);
+		take_off(stream, streamed);
 		hv_dns_query_failed(streamed->query, stream->answered);
 	}
 }
@@ -100,7 +98,7 @@ void hv_dns_stream_leave(struct hv_dns_streamed *streamed, bool slow)
 	struct hv_dns_stream *stream = streamed->stream;
 	bool cut = streamed->sent > 0 && streamed->sent < streamed->size;
 
-	take_off(streamed);
+	take_off(streamed->stream, streamed);
 	if (stream->source.fd < 0)
 		return; /* it is being closed */
 	if (slow)
@@ -189,7 +187,7 @@ static void got_answer(struct hv_dns_stream *stream, uint8_t *message, size_t si
 		return; /* too late, or for nobody */
 	stream->answered = true;
 	/* The last one may be followed by another at once. */
-	take_off(streamed);
+	take_off(streamed->stream, streamed);
 	hv_dns_query_answered(streamed->query, message, size);
 }
 

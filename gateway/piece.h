@@ -50,11 +50,12 @@ static inline bool hv_piece_vector(struct hv_piece *from, unsigned length_bytes,
 /* RFC 9000 section 16: the two highest bits say how long the number is. */
 static inline bool hv_piece_varint(struct hv_piece *from, uint64_t *number)
 {
-	unsigned bytes = from->size > 0 ? 1u << (from->data[0] >> 6) : 1;
+	unsigned log = from->size > 0 ? (from->data[0] >> 6) & 3u : 0;
+	unsigned bits = 8 * (1u << log) - 2;
 
-	if (!hv_piece_number(from, bytes, number))
+	if (!hv_piece_number(from, 1u << log, number))
 		return false;
-	*number &= (UINT64_C(1) << (8 * bytes - 2)) - 1;
+	*number &= (UINT64_C(1) << bits) - 1;
 	return true;
 }
 

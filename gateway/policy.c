@@ -382,7 +382,7 @@ int hv_policy_create(struct hv_gateway *gateway, const struct hv_gateway_config 
 	if (failed == 0 && wanted->audit_path)
 		failed = hv_audit_open(wanted->audit_path, gateway, &policy->audit, error);
 	if (failed == 0 && wanted->learn_path)
-		failed = hv_learn_open(wanted->learn_path, wanted->command, gateway,
+		failed = hv_learn_open(wanted->learn_path, config->command, gateway,
 				       &policy->learn, error);
 	if (failed == 0)
 		hv_policy_changed(gateway, false);

@@ -33,7 +33,6 @@ struct hv_policy_config {
 	uint32_t name_floor_s;	   /* the least time that a name stays bound; 0: the default */
 	const char *audit_path;	   /* NULL: no audit */
 	const char *learn_path; /* everything is allowed, and this policy written; NULL: not */
-	char *const *command;	/* for the policy that was learned */
 };
 
 struct hv_policy {

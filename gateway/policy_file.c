@@ -57,7 +57,7 @@ static int load(const char *path, char **text, size_t *size)
 	if (fd < 0)
 		return -errno;
 	*text = read_all(fd, size);
-	error = *text ? 0 : -errno;
+	error = *text ? 0 : errno ? -errno : -EIO;
 	close(fd);
 	return error;
 }
@@ -68,7 +68,7 @@ static int open_included(void *user, const char *file, const char *from, const c
 {
 	const char *slash = strrchr(from, '/');
 	int folder = file[0] != '/' && slash ? (int)(slash - from) + 1 : 0;
-	char *loaded;
+	char *loaded = NULL;
 	int error;
 
 	(void)user;
@@ -108,7 +108,7 @@ bool hv_policy_file_add(struct haven_rules *rules, const char *path, char *error
 	};
 	struct haven_rule_error wrong = {0};
 	size_t length = 0;
-	char *text;
+	char *text = NULL;
 	int failed = load(path, &text, &length);
 
 	if (failed < 0) {

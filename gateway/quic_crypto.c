@@ -3,6 +3,7 @@
  */
 #include "gateway/quic_crypto.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/core_names.h>
@@ -46,8 +47,7 @@ static bool expand(EVP_KDF_CTX *context, const struct secret *secret, const char
 	size_t length = strlen(prefix) + strlen(label);
 
 	info[2] = (uint8_t)length;
-	memcpy(info + 3, prefix, strlen(prefix));
-	memcpy(info + 3 + strlen(prefix), label, strlen(label));
+	snprintf((char *)info + 3, sizeof(info) - 3, "%s%s", prefix, label);
 	return hkdf(context, EVP_KDF_HKDF_MODE_EXPAND_ONLY, secret, sizeof(*secret),
 		    OSSL_KDF_PARAM_INFO, info, 3 + length + 1, out, size);
 }

@@ -80,7 +80,7 @@ static void open_resolver(struct dns_world *w)
 
 uint16_t dns_world_port(const struct dns_world *w)
 {
-	struct sockaddr_in address;
+	struct sockaddr_in address = {0};
 	socklen_t size = sizeof(address);
 
 	getsockname(w->resolver_udp, (struct sockaddr *)&address, &size);

@@ -23,7 +23,9 @@ void test_policy_begin(struct test_policy *test, const char *rules,
 		       const struct hv_policy_config *config)
 {
 	struct hv_gateway *gateway = &test->gateway;
-	struct hv_gateway_config whole = {0};
+	static char name[] = "curl", url[] = "https://b.test/";
+	static char *command[] = {name, url, NULL};
+	struct hv_gateway_config whole = {.command = command};
 	struct hv_gateway_error error;
 
 	memset(test, 0, sizeof(*test));

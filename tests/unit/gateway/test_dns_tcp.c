@@ -85,9 +85,9 @@ static void many_at_once_in_any_order(void **state)
 	int fd;
 
 	(void)state;
-	for (uint16_t i = 0; i < COUNT; i++) {
+	for (unsigned i = 0; i < COUNT; i++) {
 		snprintf(name[i], sizeof(name[i]), "n%u.test", i);
-		ask(i, name[i]);
+		ask((uint16_t)i, name[i]);
 	}
 	fd = resolver_accept(&w);
 	for (unsigned i = 0; i < COUNT; i++)
@@ -329,9 +329,9 @@ static void so_many_wait(void **state)
 	int fd;
 
 	(void)state;
-	for (uint16_t i = 0; i < COUNT; i++) {
+	for (unsigned i = 0; i < COUNT; i++) {
 		snprintf(name, sizeof(name), "n%u.test", i);
-		ask(i, name);
+		ask((uint16_t)i, name);
 	}
 	dns_world_run(&w, sixty_four_wait, &w);
 	dns_world_settle(&w);

@@ -168,9 +168,7 @@ static void carry(struct test_policy *test, struct hv_flow *flow, const char *sa
 
 static void what_was_needed_becomes_rules(void **state)
 {
-	char name[] = "curl", url[] = "https://b.test/";
-	char *command[] = {name, url, NULL};
-	struct hv_policy_config config = {.learn_path = path_of("learned"), .command = command};
+	struct hv_policy_config config = {.learn_path = path_of("learned")};
 	struct hv_flow flows[] = {
 		test_flow(HV_FLOW_TCP_OUT, "192.0.2.2", 443),
 		test_flow(HV_FLOW_TCP_OUT, "192.0.2.2", 80),
