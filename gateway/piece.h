@@ -50,12 +50,13 @@ static inline bool hv_piece_vector(struct hv_piece *from, unsigned length_bytes,
 /* RFC 9000 section 16: the two highest bits say how long the number is. */
 static inline bool hv_piece_varint(struct hv_piece *from, uint64_t *number)
 {
-	unsigned log = from->size > 0 ? (from->data[0] >> 6) & 3u : 0;
-	unsigned bits = 8 * (1u << log) - 2;
+	static const uint64_t masks[] = {UINT64_MAX >> 58, UINT64_MAX >> 50, UINT64_MAX >> 34,
+					 UINT64_MAX >> 2};
+	unsigned log = from->size > 0 ? from->data[0] >> 6 : 0;
 
 	if (!hv_piece_number(from, 1u << log, number))
 		return false;
-	*number &= (UINT64_C(1) << bits) - 1;
+	*number &= masks[log];
 	return true;
 }
 
