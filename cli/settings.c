@@ -321,8 +321,8 @@ const struct hv_option hv_settings_options[] = {
 	 BOTH, apply_dns},
 	{0, "allow", "RULE",
 	 "allow flows: in|out [tcp|udp|icmp|any] [HOST][:PORTS]\n"
-	 "[from HOST] [log] [limit N/s] [max N]; repeatable. With an\n"
-	 "--allow out, everything else out is refused. HOST: address,\n"
+	 "[from HOST] [log] [limit N/s] [max N]; repeatable. As soon as\n"
+	 "one of 'out' stands, all else out is refused. HOST: address,\n"
 	 "block, name, *.name, host; PORTS: numbers, ranges, services",
 	 BOTH, hv_settings_allow},
 	{0, "deny", "RULE",
