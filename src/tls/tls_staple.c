@@ -82,10 +82,21 @@ static bool is_of_this_time(const struct question *q, const ASN1_GENERALIZEDTIME
 			    const ASN1_GENERALIZEDTIME *until)
 {
 	int64_t now = hv_tls_wall_clock(q->tls->context), first, last;
+	char date[HV_TLS_DATE_TEXT], why[HV_TLS_DATE_TEXT + 32];
 
-	if (!from || !hv_tls_seconds_of(from, &first) || now + SKEW_S < first)
-		return false;
-	return !until || (hv_tls_seconds_of(until, &last) && now - SKEW_S <= last);
+	if (!from || !hv_tls_seconds_of(from, &first))
+		return bad_staple(q, "it has no date");
+	if (now + SKEW_S < first) {
+		hv_tls_text_date(from, date);
+		BIO_snprintf(why, sizeof(why), "it does not hold before %s", date);
+		return bad_staple(q, why);
+	}
+	if (until && (!hv_tls_seconds_of(until, &last) || now - SKEW_S > last)) {
+		hv_tls_text_date(until, date);
+		BIO_snprintf(why, sizeof(why), "it held until %s", date);
+		return bad_staple(q, why);
+	}
+	return true;
 }
 
 static bool revoked(const struct question *q, int reason, const ASN1_GENERALIZEDTIME *when)
@@ -103,19 +114,14 @@ static bool revoked(const struct question *q, int reason, const ASN1_GENERALIZED
 static bool check_single(const struct question *q, OCSP_SINGLERESP *single)
 {
 	ASN1_GENERALIZEDTIME *when = NULL, *from = NULL, *until = NULL;
-	char text[HV_TLS_DATE_TEXT];
-	char why[80];
 	int reason = -1;
 	int status = OCSP_single_get0_status(single, &reason, &when, &from, &until);
 
 	/* Once revoked is revoked for good, however old the news. */
 	if (status == V_OCSP_CERTSTATUS_REVOKED)
 		return revoked(q, reason, when);
-	if (!is_of_this_time(q, from, until)) {
-		hv_tls_text_date(until ? until : from, text);
-		BIO_snprintf(why, sizeof(why), "it holds until %s, or not yet", text);
-		return bad_staple(q, why);
-	}
+	if (!is_of_this_time(q, from, until))
+		return false;
 	return status == V_OCSP_CERTSTATUS_GOOD ||
 	       bad_staple(q, "the issuer does not know this certificate");
 }
