@@ -123,6 +123,9 @@ void haven_tls_destroy(struct haven_tls *tls)
 	if (!tls)
 		return;
 	context = tls->context;
+	/* Else OpenSSL would take a connection that nobody said goodbye on for a bad one, and its session with it. */
+	if (tls->ssl && !tls->error.code)
+		SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(tls->ssl);
 	hv_ring_finish(&tls->out, &context->core);
 	hv_free(&context->core, tls, sizeof(*tls));

@@ -133,9 +133,24 @@ static int fail_by_version(struct haven_tls *tls)
 			   version_text((unsigned)context->max_version));
 }
 
+/* OpenSSL has no words for the alerts that came with TLS 1.3. */
+static const char *alert_text(int alert)
+{
+	switch (alert) {
+	case SSL_AD_MISSING_EXTENSION:
+		return "missing extension";
+	case SSL_AD_CERTIFICATE_REQUIRED:
+		return "certificate required";
+	case SSL_AD_NO_APPLICATION_PROTOCOL:
+		return "no application protocol";
+	default:
+		return SSL_alert_desc_string_long(alert);
+	}
+}
+
 static int fail_by_alert(struct haven_tls *tls, int alert)
 {
-	const char *name = SSL_alert_desc_string_long(alert);
+	const char *name = alert_text(alert);
 
 	if (alert == SSL_AD_PROTOCOL_VERSION)
 		return hv_tls_fail(tls, HAVEN_TLS_ERROR_VERSION,

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "tls/tls_error.h"
+#include "tls/tls_session.h"
 #include "tls/tls_text.h"
 
 /* --- what is not TLS -------------------------------------------------------------------------------- */
@@ -119,6 +120,7 @@ static void shake_hands(struct haven_tls *tls)
 		tls->connected = true;
 		tls->deadline_ns = UINT64_MAX;
 		tls->verified = has_verified_peer(tls);
+		hv_tls_session_renewed(tls);
 		if (!hv_tls_alpn_of(tls)) /* RFC 7301 section 3.1 */
 			hv_tls_fail(tls, HAVEN_TLS_ERROR_PROTOCOL,
 				    "the server chose an application protocol that was not "

@@ -2,6 +2,7 @@
 #include "tls/tls_pem.h"
 
 #include <limits.h>
+#include <string.h>
 
 #include <openssl/pem.h>
 
@@ -87,6 +88,9 @@ int hv_tls_pem_certificates(const char *what, const char *text, size_t size,
 	return result;
 }
 
+/* Of all kinds of private keys. */
+static const char key_line[] = "PRIVATE KEY-----";
+
 int hv_tls_pem_key(const char *what, const char *text, size_t size, EVP_PKEY **out,
 		   struct haven_tls_error *error)
 {
@@ -101,7 +105,7 @@ int hv_tls_pem_key(const char *what, const char *text, size_t size, EVP_PKEY **o
 	*out = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
 	if (!*out && is_out_of_memory())
 		result = hv_tls_no_memory(error);
-	else if (!*out && is_at_end())
+	else if (!*out && !memmem(text, size, key_line, sizeof(key_line) - 1))
 		result = hv_tls_refuse(
 			error,
 			"%s: there is no private key (PEM, -----BEGIN PRIVATE KEY-----) in it",

@@ -32,6 +32,12 @@ void hv_tls_sessions_forget(struct haven_tls_context *context)
 		forget(context, hv_container(context->sessions.next, struct session, node));
 }
 
+static void to_front(struct haven_tls_context *context, struct session *session)
+{
+	hv_list_remove(&session->node);
+	hv_list_append(context->sessions.next, &session->node);
+}
+
 static struct session *next_of(const struct haven_tls_context *context,
 			       const struct hv_list *after)
 {
@@ -74,8 +80,8 @@ int hv_tls_on_session(SSL *ssl, SSL_SESSION *session)
 	kept->session = session;
 	kept->size = size;
 	memcpy(kept->name, tls->name, strlen(tls->name) + 1);
-	/* In front. */
-	hv_list_append(context->sessions.next, &kept->node);
+	hv_list_init(&kept->node);
+	to_front(context, kept);
 	context->session_count++;
 	return 1;
 }
@@ -108,6 +114,26 @@ void hv_tls_session_offer(struct haven_tls *tls)
 		SSL_set_session(tls->ssl, s->session);
 		if (SSL_SESSION_get_protocol_version(s->session) >= TLS1_3_VERSION)
 			forget(context, s);
+		else
+			to_front(context, s);
 		return;
 	}
+}
+
+void hv_tls_session_renewed(struct haven_tls *tls)
+{
+	struct haven_tls_context *context = tls->context;
+	SSL_SESSION *session = SSL_get0_session(tls->ssl);
+	struct session *s;
+
+	if (context->role != HAVEN_TLS_CLIENT || !SSL_session_reused(tls->ssl) ||
+	    SSL_version(tls->ssl) >= TLS1_3_VERSION || !session)
+		return;
+	for (s = next_of(context, &context->sessions); s; s = next_of(context, &s->node)) {
+		if (s->session == session)
+			return;
+	}
+	SSL_SESSION_up_ref(session);
+	if (!hv_tls_on_session(tls->ssl, session))
+		SSL_SESSION_free(session);
 }

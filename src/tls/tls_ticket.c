@@ -78,7 +78,11 @@ int hv_tls_on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv,
 	if (!EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, encrypt) ||
 	    !set_mac(mac, key))
 		return -1;
-	return !encrypt && key != &context->ticket_keys[0] ? 2 : 1;
+	/* A client of TLS 1.3 uses a ticket once, and needs another. */
+	return !encrypt && (key != &context->ticket_keys[0] ||
+			    SSL_version(ssl) == TLS1_3_VERSION)
+		       ? 2
+		       : 1;
 }
 
 void hv_tls_tickets_forget(struct haven_tls_context *context)
