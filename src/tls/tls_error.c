@@ -210,9 +210,28 @@ static int fail_by_reason(struct haven_tls *tls, unsigned long error)
 			   text ? text : "unknown reason");
 }
 
+/*
+ * Of all that OpenSSL has to say: what its TLS says, which the errors of its ciphers stand in front of; else the first. A lack of memory, wherever,
+ * is what it is.
+ */
+static unsigned long take_reason(void)
+{
+	unsigned long error, first = 0, tls = 0;
+
+	while ((error = ERR_get_error())) {
+		if (ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE)
+			return error;
+		if (!first)
+			first = error;
+		if (!tls && ERR_GET_LIB(error) == ERR_LIB_SSL)
+			tls = error;
+	}
+	return tls ? tls : first;
+}
+
 int hv_tls_fail_by_openssl(struct haven_tls *tls)
 {
-	unsigned long error = ERR_peek_error();
+	unsigned long error = take_reason();
 	int reason = ERR_GET_REASON(error);
 
 	if (tls->no_memory || reason == ERR_R_MALLOC_FAILURE)
