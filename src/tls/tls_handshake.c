@@ -169,8 +169,10 @@ void hv_tls_advance(struct haven_tls *tls)
 
 void hv_tls_look_at_end(struct haven_tls *tls)
 {
-	if (!tls->ended || tls->error.code || tls->read_closed ||
-	    (tls->connected && SSL_pending(tls->ssl)))
+	if (!tls->ended || tls->error.code || (tls->connected && SSL_pending(tls->ssl)))
+		return;
+	/* After the peer's close_notify an end is in order, and a failure is one for who still writes. */
+	if (tls->read_closed && (!tls->end_error || tls->write_shut))
 		return;
 	if (tls->end_error)
 		hv_tls_fail_by_transport(tls, tls->end_error);

@@ -69,10 +69,9 @@ ssize_t haven_tls_input(struct haven_tls *tls, const void *data, size_t size)
 
 void haven_tls_input_end(struct haven_tls *tls, int error)
 {
-	if (tls->ended)
-		return;
 	tls->ended = true;
-	tls->end_error = error;
+	if (error && !tls->end_error)
+		tls->end_error = error;
 	hv_tls_look_at_end(tls);
 }
 
@@ -105,6 +104,8 @@ static ssize_t read_or_peek(struct haven_tls *tls, void *data, size_t size, bool
 	size_t got = 0;
 	int result;
 
+	if (tls->read_closed) /* whatever came after that */
+		return 0;
 	if (tls->error.code)
 		return tls->error_number;
 	if (!tls->connected)
