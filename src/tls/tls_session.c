@@ -93,7 +93,7 @@ static bool is_good(const struct haven_tls_context *context, SSL_SESSION *sessio
 
 	if (context->verify == HAVEN_TLS_VERIFY_NOTHING_INSECURE)
 		return true;
-	return leaf && hv_tls_seconds_of(X509_get0_notAfter(leaf), &until) && now <= until;
+	return leaf && hv_tls_seconds_of(X509_get0_notAfter(leaf), &until) && now < until;
 }
 
 void hv_tls_session_offer(struct haven_tls *tls)

@@ -98,6 +98,7 @@ static void set_verify(SSL_CTX *ssl, const struct haven_tls_context *context)
 	if (context->client_auth == HAVEN_TLS_CLIENT_AUTH_REQUIRED)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set_verify(ssl, mode, hv_tls_on_verify);
+	SSL_CTX_set_cert_verify_callback(ssl, hv_tls_on_chain, NULL);
 }
 
 static bool set_callbacks(SSL_CTX *ssl, struct haven_tls_context *context)

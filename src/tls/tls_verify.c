@@ -177,6 +177,40 @@ int hv_tls_on_verify(int ok, X509_STORE_CTX *store)
 	return tls->context->verify == HAVEN_TLS_VERIFY_NOTHING_INSECURE;
 }
 
+/* RFC 9525: names stand in subjectAltName, and a wildcard is a whole label. */
+enum {
+	NAME_FLAGS = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
+};
+
+static bool is_for_name(const struct haven_tls *tls, X509 *certificate)
+{
+	if (!tls->name[0])
+		return true;
+	if (tls->name_is_address)
+		return X509_check_ip_asc(certificate, tls->name, 0) == 1;
+	return X509_check_host(certificate, tls->name, 0, NAME_FLAGS, NULL) == 1;
+}
+
+/*
+ * The name is looked at once more: on its way to X509_verify_cert() it is copied by X509_VERIFY_PARAM_set1(), whose failure OpenSSL 3.0 passes
+ * over; a process out of memory would take the certificate of anybody.
+ */
+int hv_tls_on_chain(X509_STORE_CTX *store, void *user)
+{
+	const SSL *ssl =
+		X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct haven_tls *tls = hv_tls_of(ssl);
+	int result = X509_verify_cert(store);
+
+	(void)user;
+	if (result <= 0 || tls->context->verify != HAVEN_TLS_VERIFY ||
+	    is_for_name(tls, X509_STORE_CTX_get0_cert(store)))
+		return result;
+	tls->no_memory = true;
+	X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
+	return 0;
+}
+
 bool hv_tls_verify_expect(struct haven_tls *tls)
 {
 	X509_VERIFY_PARAM *param = SSL_get0_param(tls->ssl);
@@ -186,8 +220,6 @@ bool hv_tls_verify_expect(struct haven_tls *tls)
 		return true;
 	if (tls->name_is_address)
 		return X509_VERIFY_PARAM_set1_ip_asc(param, tls->name);
-	/* RFC 9525: names stand in subjectAltName, and a wildcard is a whole label. */
-	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-						       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+	X509_VERIFY_PARAM_set_hostflags(param, NAME_FLAGS);
 	return X509_VERIFY_PARAM_set1_host(param, tls->name, 0);
 }

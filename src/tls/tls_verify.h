@@ -7,6 +7,9 @@
 /* OpenSSL asks with each certificate of a chain, and with each check that fails (SSL_CTX_set_verify). */
 int hv_tls_on_verify(int ok, X509_STORE_CTX *store);
 
+/* And to verify a chain in the first place (SSL_CTX_set_cert_verify_callback). */
+int hv_tls_on_chain(X509_STORE_CTX *store, void *context);
+
 /* For whom the peer's certificate must be, and at what time its dates are looked at. False: no memory. */
 bool hv_tls_verify_expect(struct haven_tls *tls);
 
