@@ -154,6 +154,7 @@ static void test_replace(void **state)
 	pair_close(&m.p);
 	/* What cannot be read changes nothing. */
 	m.identities[0].chain = "rubbish";
+	m.identities[0].chain_size = 7;
 	assert_int_equal(haven_tls_context_replace(m.p.context[SERVER], m.identities, 2,
 						   &m.p.error),
 			 -EINVAL);
