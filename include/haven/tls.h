@@ -36,13 +36,14 @@ struct haven_tls;
 /* --- errors ------------------------------------------------------------------------------- */
 
 /*
- * What went wrong. X(name, errno that calls return, text). Every failure of TLS itself is one of these; calls return the errno (negative),
- * haven_tls_error() has the name and a text that says the rest.
+ * What went wrong. X(name, errno, text). A connection of TLS that has failed stays so: its calls return the errno (negative) from
+ * then on, haven_tls_error() has the name, and a text that says the rest. (-ENOMEM is no such failure: that call found no memory,
+ * and can be made again.)
  */
 #define HAVEN_TLS_ERROR_MAP(X)                                                            \
 	X(NONE, 0, "no error")                                                            \
 	X(CONFIGURATION, EINVAL, "the configuration is wrong")                            \
-	X(MEMORY, ENOMEM, "out of memory")                                                \
+	X(MEMORY, EBADMSG, "out of memory")                                               \
 	X(EXPIRED, EBADMSG, "a certificate has expired")                                  \
 	X(NOT_YET_VALID, EBADMSG, "a certificate is not valid yet")                       \
 	X(WRONG_NAME, EBADMSG, "the certificate is for another name")                     \
@@ -189,7 +190,7 @@ HAVEN_API void haven_tls_config_init(struct haven_tls_config *config, enum haven
 
 /*
  * Make a context. *error (may be NULL) says what is wrong.
- * Errors: -EINVAL (CONFIGURATION: also PEM that cannot be read, a key that is not the certificate's, an empty trust store), -ENOMEM.
+ * Errors: -EINVAL (CONFIGURATION: also PEM that cannot be read, or a key that is not the certificate's), -ENOMEM.
  */
 HAVEN_API int haven_tls_context_create(const struct haven_tls_config *config,
 				       struct haven_tls_context **out,
@@ -221,10 +222,11 @@ HAVEN_API void haven_tls_context_forget_sessions(struct haven_tls_context *conte
  *	haven_recv, haven_readv		the same. 0: the peer's close_notify. -ECONNABORTED: it ended without. MSG_PEEK: at most what one
  *					record holds. MSG_TRUNC: -EOPNOTSUPP
  *	haven_recv_peek, _consume, haven_send_reserve, _commit	as before, with one more copy; at most 16 KiB at once
- *	haven_shutdown			SHUT_WR: close_notify, then FIN. The peer may go on sending
+ *	haven_shutdown			SHUT_WR: close_notify, then FIN; -ENOTCONN during the handshake. The peer may go on sending
  *	haven_close			close_notify; what was sent is delivered in the background, then FIN
  *	haven_abort, haven_socket_set_user, _owner, names		as before
- *	haven_socket_events, haven_next_ready	CONNECTED: the handshake is complete. READABLE, WRITABLE, PEER_CLOSED: inside of TLS.
+ *	haven_socket_events, haven_next_ready	CONNECTED: the handshake is complete. READABLE, WRITABLE: inside of TLS.
+ *					PEER_CLOSED: close_notify was read, which needs all before it to be read.
  *					ERROR: see haven_tls_error(); SO_ERROR is its errno. SENT: nothing waits for an
  *					acknowledgement. The handshake is done by haven_next_ready(): drain it after each
  *					haven_poll(), as always

@@ -150,6 +150,17 @@ static bool reserve_record(struct haven_tls *tls)
 			       &count) == HV_TLS_RECORD_ROOM;
 }
 
+/* A new key for what we send, before the old one is worn out; TLS 1.2 has no way to change it. */
+static void renew_key(struct haven_tls *tls)
+{
+	if (++tls->records_out < HV_TLS_RECORDS_OF_KEY ||
+	    SSL_version(tls->ssl) < TLS1_3_VERSION)
+		return;
+	/* It goes out with the next record. */
+	SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+	tls->records_out = 0;
+}
+
 static ssize_t write_record(struct haven_tls *tls, const uint8_t *data, size_t size)
 {
 	size_t written = 0;
@@ -160,6 +171,7 @@ static ssize_t write_record(struct haven_tls *tls, const uint8_t *data, size_t s
 	if (size > HV_TLS_RECORD_BYTES)
 		size = HV_TLS_RECORD_BYTES;
 	ERR_clear_error();
+	renew_key(tls);
 	result = SSL_write_ex(tls->ssl, data, size, &written);
 	if (result == 1)
 		return (ssize_t)written;

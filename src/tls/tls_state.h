@@ -41,6 +41,8 @@ enum {
 	HV_TLS_RECORD_BYTES = 16384, /* most that is inside of one (RFC 8446 section 5.1) */
 	/* What so much user data takes in the output, also in records of 512 bytes (RFC 6066 section 4), and close_notify behind it. */
 	HV_TLS_RECORD_ROOM = HV_TLS_RECORD_BYTES + 2048,
+	/* AES-GCM is good for 2^24.5 of them by one key (RFC 8446 section 5.5). */
+	HV_TLS_RECORDS_OF_KEY = 1 << 23,
 	HV_TLS_HEAD_BYTES = 64,
 	HV_TLS_NAME_TEXT = 96, /* of a certificate, in an error */
 	HV_TLS_DATE_TEXT = 80, /* with years that no certificate has */
@@ -99,14 +101,15 @@ struct haven_tls {
 	size_t in_left;
 	struct hv_ring out;
 	uint64_t now_ns, deadline_ns;
-	uint64_t bytes_in; /* until the handshake is complete */
-	bool connected;	   /* the handshake is complete */
-	bool write_shut;   /* nothing more may be written */
-	bool close_wanted; /* close_notify found no room yet */
-	bool read_closed;  /* the peer's close_notify was read */
-	bool ended;	   /* the transport has: nothing more comes in */
-	bool stalled;	   /* OpenSSL waits for room in `out` */
-	bool no_memory;	   /* it found no memory there */
+	uint64_t bytes_in;    /* until the handshake is complete */
+	uint32_t records_out; /* by the present key */
+	bool connected;	      /* the handshake is complete */
+	bool write_shut;      /* nothing more may be written */
+	bool close_wanted;    /* close_notify found no room yet */
+	bool read_closed;     /* the peer's close_notify was read */
+	bool ended;	      /* the transport has: nothing more comes in */
+	bool stalled;	      /* OpenSSL waits for room in `out` */
+	bool no_memory;	      /* it found no memory there */
 	bool verified;
 	int end_error; /* of the transport, negative errno; 0: it just ended */
 	struct haven_tls_error error;

@@ -146,7 +146,7 @@ static void test_ours_is_told(void **state)
 	expect_message(&p, CLIENT, "hello");
 	/* A goodbye that finds none is the end, too. */
 	test_env_fail(&p.env, 1);
-	assert_int_equal(haven_tls_shutdown(p.end[CLIENT]), -ENOMEM);
+	assert_int_equal(haven_tls_shutdown(p.end[CLIENT]), -EBADMSG);
 	expect_error(&p, CLIENT, HAVEN_TLS_ERROR_MEMORY, "out of memory");
 	test_env_fail(&p.env, 0);
 	pair_finish(&p);

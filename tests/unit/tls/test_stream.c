@@ -1,5 +1,6 @@
 /* What is inside: bytes both ways, held back where nobody takes them, and how streams end. */
 #include "tls/raw.h"
+#include "tls/tls_state.h"
 
 #include <string.h>
 
@@ -362,6 +363,31 @@ static void test_key_updates(void **state)
 	pair_finish(&p);
 }
 
+/* Ours changes its own before it has been used for too long. */
+static void test_own_key_update(void **state)
+{
+	(void)state;
+	for (int version = HAVEN_TLS_1_2; version <= HAVEN_TLS_1_3; version++) {
+		struct pair p;
+		size_t usual;
+
+		begin(&p, version);
+		expect_message(&p, CLIENT, "hello");
+		usual = (size_t)p.carried[CLIENT];
+		expect_message(&p, CLIENT, "hello");
+		usual = (size_t)p.carried[CLIENT] - usual;
+		p.end[CLIENT]->records_out = HV_TLS_RECORDS_OF_KEY - 1;
+		p.carried[CLIENT] = 0;
+		expect_message(&p, CLIENT, "hello");
+		/* A KeyUpdate in front: header, 5 bytes, type, tag. */
+		assert_int_equal(p.carried[CLIENT],
+				 usual + (version == HAVEN_TLS_1_3 ? 5 + 5 + 1 + 16 : 0));
+		expect_message(&p, CLIENT, "hello");
+		expect_message(&p, SERVER, "hello");
+		pair_finish(&p);
+	}
+}
+
 /* Half of a message of the handshake has come: writing waits for the rest, and then goes on. */
 static void test_half_a_key_update(void **state)
 {
@@ -458,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_transport_fails),
 		cmocka_unit_test(test_corruption),
 		cmocka_unit_test(test_key_updates),
+		cmocka_unit_test(test_own_key_update),
 		cmocka_unit_test(test_half_a_key_update),
 		cmocka_unit_test(test_renegotiation),
 		cmocka_unit_test(test_small_records),
