@@ -1,5 +1,5 @@
 /* What is wrong with a server's certificate, and how that is said. */
-#include "tls/pair.h"
+#include "tls/raw.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -387,11 +387,12 @@ static void test_name_constraints(void **state)
 	finish(&c);
 }
 
-/* RSA keys of 1024 bits are for the museum. The server's own context would not take one: it must be another. */
+/* RSA keys of 1024 bits are for the museum. Our own server does not take one: it must be another's. */
 static void test_weak_key(void **state)
 {
 	struct chain c;
 	struct haven_tls_context *context;
+	struct raw raw;
 
 	(void)state;
 	begin(&c, (struct test_certificate_options){.name = "a.test",
@@ -402,6 +403,17 @@ static void test_weak_key(void **state)
 	assert_string_equal(
 		c.p.error.text,
 		"identity 1: certificate 'a.test' cannot be used: ee key too small");
+	raw_init(&raw, &c.p, CLIENT);
+	SSL_CTX_set_security_level(raw.context, 0);
+	assert_int_equal(SSL_CTX_use_cert_and_key(raw.context, c.own[0].certificate,
+						  c.own[0].key, NULL, 1),
+			 1);
+	raw_open(&raw, SERVER);
+	pair_open_one(&c.p, CLIENT, "a.test");
+	raw_run(&raw, &c.p, CLIENT);
+	expect_error(&c.p, CLIENT, HAVEN_TLS_ERROR_WEAK,
+		     "certificate of 'a.test' is no good: EE certificate key too weak");
+	raw_finish(&raw);
 	finish(&c);
 }
 
