@@ -5,7 +5,7 @@
  *		.name = "Root", .ca = true});
  *	struct test_certificate leaf = test_certificate(&(struct test_certificate_options){
  *		.name = "a.test", .names = "DNS:a.test", .issuer = &root});
- *	char *chain = test_pem(&leaf, &intermediate, NULL);	(certificates; the caller frees it)
+ *	char *chain = test_pem(&leaf, &intermediate);	(the caller frees it)
  *	char *key = test_pem_key(&leaf);
  *	test_certificate_free(&leaf);
  *
@@ -47,8 +47,8 @@ struct test_certificate_options {
 
 struct test_certificate test_certificate(const struct test_certificate_options *options);
 void test_certificate_free(struct test_certificate *certificate);
-/* PEM of several, ended by NULL. */
-char *test_pem(const struct test_certificate *first, ...);
+/* PEM of one certificate, or two (second NULL: one). */
+char *test_pem(const struct test_certificate *first, const struct test_certificate *second);
 char *test_pem_key(const struct test_certificate *certificate);
 
 struct test_staple_options {

@@ -25,7 +25,7 @@ static const struct test_certificate *make(struct chain *c,
 static void serve(struct chain *c, const struct test_certificate *leaf,
 		  const struct test_certificate *behind)
 {
-	c->pem = test_pem(leaf, behind, NULL);
+	c->pem = test_pem(leaf, behind);
 	c->key = test_pem_key(leaf);
 	c->identity = (struct haven_tls_identity){
 		.chain = c->pem,
@@ -369,19 +369,19 @@ static void test_purpose(void **state)
 static void test_name_constraints(void **state)
 {
 	struct chain c = {0};
-	const struct test_certificate *issuer, *leaf;
+	const struct test_certificate *narrow, *leaf;
 
 	(void)state;
 	pair_init(&c.p);
-	issuer = make(&c, &(struct test_certificate_options){
+	narrow = make(&c, &(struct test_certificate_options){
 				  .name = "Narrow CA",
 				  .issuer = &c.p.root,
 				  .ca = true,
 				  .constraints = "critical,permitted;DNS:b.test"});
 	leaf = make(&c, &(struct test_certificate_options){.name = "a.test",
 							   .names = "DNS:a.test",
-							   .issuer = issuer});
-	serve(&c, leaf, issuer);
+							   .issuer = narrow});
+	serve(&c, leaf, narrow);
 	refused(&c, "a.test", HAVEN_TLS_ERROR_NAME_CONSTRAINTS,
 		"an issuer of 'a.test' is not allowed to certify it", "certificate unknown");
 	finish(&c);
@@ -454,7 +454,7 @@ static void test_names_that_are_none(void **state)
 		assert_int_equal(haven_tls_create(p.context[CLIENT], bad[i], 0, &tls, &p.error),
 				 -EINVAL);
 	memset(label, 'a', 64);
-	strcpy(label + 64, ".test");
+	memcpy(label + 64, ".test", sizeof(".test"));
 	assert_int_equal(haven_tls_create(p.context[CLIENT], label, 0, &tls, &p.error),
 			 -EINVAL);
 	memset(name, 0, sizeof(name));

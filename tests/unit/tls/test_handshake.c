@@ -418,7 +418,8 @@ static void test_rubbish(void **state)
 		pair_init(&p);
 		pair_open_one(&p, end, end == CLIENT ? "a.test" : NULL);
 		test_random_fill(&random, bytes, sizeof(bytes));
-		memcpy(bytes, "\x16\x03\x03", 3);
+		bytes[0] = 22;
+		bytes[1] = bytes[2] = 3;
 		bytes[3] = (uint8_t)(bytes[3] % 2); /* up to 511 bytes in the record */
 		result = haven_tls_input(p.end[end], bytes, sizeof(bytes));
 		assert_true(result == -EBADMSG || result == (ssize_t)sizeof(bytes));
