@@ -27,6 +27,7 @@
 	X(EAFNOSUPPORT, "address family is not supported")                              \
 	X(EAGAIN, "would block; wait for readiness")                                    \
 	X(EALREADY, "a connection attempt is already under way")                        \
+	X(EBADMSG, "TLS has failed; haven_tls_error() says how")                        \
 	X(ECONNABORTED, "connection was aborted")                                       \
 	X(ECONNREFUSED, "connection refused")                                           \
 	X(ECONNRESET, "connection was reset by the peer")                               \

@@ -6,7 +6,7 @@
  * when to try again. Results are bytes or 0; failures a negative errno (<haven/error.h>).
  *
  * A datagram socket keeps message boundaries. A stream socket has no limit of its own on the
- * size of a call: it takes what fits.
+ * size of a call: it takes what fits. TLS on a stream: <haven/tls.h>.
  */
 #ifndef HAVEN_SOCKET_H
 #define HAVEN_SOCKET_H

@@ -98,15 +98,23 @@ static void socket_free(struct haven_socket *socket)
 	hv_free(sockets->core, socket, socket_size(socket->stream));
 }
 
-static void end(struct haven_socket *socket, bool abort)
+void hv_socket_end(struct haven_socket *socket, bool abort)
 {
-	if (!socket)
-		return;
 	if (socket->stream)
 		hv_stream_end(socket, abort || socket->linger_seconds == 0);
 	else
 		hv_udp_close(socket->sockets->udp, &hv_datagram_of(socket)->udp);
+	if (socket->layer)
+		socket->layer->ops->end(socket->layer);
 	socket_free(socket);
+}
+
+static void end(struct haven_socket *socket, bool abort)
+{
+	if (!socket)
+		return;
+	if (!socket->layer || socket->layer->ops->close(socket->layer, &abort))
+		hv_socket_end(socket, abort);
 }
 
 void haven_close(struct haven_socket *socket)
@@ -127,7 +135,7 @@ void hv_sockets_finish(struct hv_sockets *sockets)
 
 		if (socket->stream)
 			hv_stream_of(socket)->conn = NULL; /* gone with tcp/ */
-		end(socket, true);
+		hv_socket_end(socket, true);
 	}
 }
 

@@ -10,6 +10,9 @@ static ssize_t send_to(struct haven_socket *socket, const struct iovec *iov, int
 	uint16_t port;
 	int error;
 
+	if (socket->layer)
+		return address ? -EISCONN
+			       : socket->layer->ops->send(socket->layer, iov, count, flags);
 	if ((flags & MSG_OOB) && !socket->stream)
 		return -EOPNOTSUPP;
 	if (socket->stream && (flags & MSG_FASTOPEN) && address)
@@ -33,7 +36,8 @@ static ssize_t receive_from(struct haven_socket *socket, const struct iovec *iov
 		return -EINVAL;
 	if (!socket->stream)
 		return hv_datagram_receive(socket, iov, count, flags, address, length);
-	size = hv_stream_receive(socket, iov, count, flags);
+	size = socket->layer ? socket->layer->ops->receive(socket->layer, iov, count, flags)
+			     : hv_stream_receive(socket, iov, count, flags);
 	/* A stream tells no source for each call (POSIX recvfrom). */
 	if (size >= 0 && address && length)
 		*length = 0;
@@ -80,6 +84,8 @@ int haven_shutdown(struct haven_socket *socket, int how)
 {
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR)
 		return -EINVAL;
+	if (socket->layer)
+		return socket->layer->ops->shutdown(socket->layer, how);
 	return socket->stream ? hv_stream_shutdown(socket, how)
 			      : hv_datagram_shutdown(socket, how);
 }

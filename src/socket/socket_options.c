@@ -215,6 +215,8 @@ static int take_error(struct haven_socket *socket)
 {
 	int error;
 
+	if (socket->layer)
+		return socket->layer->ops->error(socket->layer);
 	if (socket->stream)
 		return hv_stream_of(socket)->conn
 			       ? hv_tcp_take_error(hv_stream_of(socket)->conn)

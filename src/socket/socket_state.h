@@ -55,8 +55,42 @@ struct hv_socket_option {
 
 enum { HV_LINGER_OFF = -1 };
 
+/*
+ * What may stand between a stream and its user (tls/): the user's calls go to it, and it calls the connection. It is made and put into
+ * haven_socket.layer by the room that has it, on a socket with a connection. No call comes after close() but ready() and end().
+ */
+struct hv_socket_layer;
+struct hv_socket_layer_ops {
+	ssize_t (*send)(struct hv_socket_layer *layer, const struct iovec *iov, int count,
+			int flags);
+	ssize_t (*receive)(struct hv_socket_layer *layer, const struct iovec *iov, int count,
+			   int flags);
+	/* The zero-copy calls of <haven/socket.h>. */
+	size_t (*peek)(struct hv_socket_layer *layer, struct iovec slices[2]);
+	void (*consume)(struct hv_socket_layer *layer, size_t size);
+	ssize_t (*reserve)(struct hv_socket_layer *layer, size_t wanted,
+			   struct iovec slices[2]);
+	void (*commit)(struct hv_socket_layer *layer, size_t size, bool more);
+	int (*shutdown)(struct hv_socket_layer *layer, int how);
+	unsigned (*events)(const struct hv_socket_layer *layer);
+	/* Bytes that wait in it to be sent. */
+	size_t (*queued)(const struct hv_socket_layer *layer);
+	/* SO_ERROR: a positive errno, 0. */
+	int (*error)(const struct hv_socket_layer *layer);
+	/* The connection's events changed: work. Returns whether the user is to hear of it. It may have ended the socket when not. */
+	bool (*ready)(struct hv_socket_layer *layer);
+	/* The user is done. Returns whether the socket is to be ended now, *abort: by a reset; else the layer does it by hv_socket_end(). */
+	bool (*close)(struct hv_socket_layer *layer, bool *abort);
+	/* The socket goes; its connection may have gone already. */
+	void (*end)(struct hv_socket_layer *layer);
+};
+struct hv_socket_layer {
+	const struct hv_socket_layer_ops *ops;
+};
+
 struct haven_socket {
 	struct hv_sockets *sockets;
+	struct hv_socket_layer *layer; /* NULL: none */
 	struct hv_list node;
 	struct hv_list ready; /* in no list: its events did not change */
 	void *user;
@@ -107,6 +141,8 @@ void hv_sockets_finish(struct hv_sockets *sockets);
 
 /* socket.c: -EMFILE, -ENOMEM. */
 int hv_socket_new(struct hv_sockets *sockets, bool stream, bool v6, struct haven_socket **out);
+/* haven_close() and haven_abort() without asking the layer. */
+void hv_socket_end(struct haven_socket *socket, bool abort);
 
 /* socket_address.c */
 /* An address given by the user of this socket. -EAFNOSUPPORT, -EINVAL; v4-mapped on a v6-only socket: `mapped_error`. */

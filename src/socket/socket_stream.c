@@ -343,6 +343,8 @@ size_t haven_recv_peek(struct haven_socket *socket, struct iovec slices[2])
 	int count;
 
 	slices[0] = slices[1] = (struct iovec){0};
+	if (socket->layer)
+		return socket->layer->ops->peek(socket->layer, slices);
 	if (!socket->stream || !hv_stream_of(socket)->conn)
 		return 0;
 	return hv_tcp_receive_peek(hv_stream_of(socket)->conn, slices, &count);
@@ -350,7 +352,9 @@ size_t haven_recv_peek(struct haven_socket *socket, struct iovec slices[2])
 
 void haven_recv_consume(struct haven_socket *socket, size_t size)
 {
-	if (socket->stream && hv_stream_of(socket)->conn && size)
+	if (socket->layer)
+		socket->layer->ops->consume(socket->layer, size);
+	else if (socket->stream && hv_stream_of(socket)->conn && size)
 		hv_tcp_receive_consume(hv_stream_of(socket)->conn, size);
 }
 
@@ -359,6 +363,8 @@ ssize_t haven_send_reserve(struct haven_socket *socket, size_t wanted, struct io
 	int count;
 
 	slices[0] = slices[1] = (struct iovec){0};
+	if (socket->layer)
+		return socket->layer->ops->reserve(socket->layer, wanted, slices);
 	if (!socket->stream || !hv_stream_of(socket)->conn)
 		return -ENOTCONN;
 	return hv_tcp_send_reserve(hv_stream_of(socket)->conn, wanted, slices, &count);
@@ -366,13 +372,15 @@ ssize_t haven_send_reserve(struct haven_socket *socket, size_t wanted, struct io
 
 void haven_send_commit(struct haven_socket *socket, size_t size, bool more)
 {
-	if (socket->stream && hv_stream_of(socket)->conn && size)
+	if (socket->layer)
+		socket->layer->ops->commit(socket->layer, size, more);
+	else if (socket->stream && hv_stream_of(socket)->conn && size)
 		hv_tcp_send_commit(hv_stream_of(socket)->conn, size, more);
 }
 
 void haven_socket_set_sink(struct haven_socket *socket, haven_sink_fn *sink, void *user)
 {
-	if (socket->stream && hv_stream_of(socket)->conn)
+	if (socket->stream && hv_stream_of(socket)->conn && !socket->layer)
 		hv_tcp_set_sink(hv_stream_of(socket)->conn, sink, user);
 }
 
@@ -380,7 +388,8 @@ size_t haven_send_queued(const struct haven_socket *socket)
 {
 	const struct hv_stream *stream = hv_stream_of(socket);
 
-	return socket->stream && stream->conn ? hv_tcp_send_queued(stream->conn) : 0;
+	return (socket->stream && stream->conn ? hv_tcp_send_queued(stream->conn) : 0) +
+	       (socket->layer ? socket->layer->ops->queued(socket->layer) : 0);
 }
 
 size_t haven_recv_urgent(const struct haven_socket *socket)
