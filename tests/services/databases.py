@@ -93,3 +93,74 @@ class Redis(Service):
         place.eventually(lambda: self.cli(place, "PUBLISH", "news", "through haven").out.strip() ==
                          "1", "there is a subscriber")
         place.eventually(lambda: "through haven" in place.client_log(), "it is told")
+
+
+class MariaDb(Service):
+    name = "mysql"
+    needs = {"mariadbd": "mariadb-server-core", "mariadb": "mariadb-client-core",
+             "openssl": "openssl"}
+    ports = ["3306/tcp"]
+
+    def server(self, place):
+        data = f"{place.directory}/data"
+        place.prepare("mariadb-install-db", "--no-defaults", f"--datadir={data}",
+                      "--auth-root-authentication-method=normal", "--skip-test-db")
+        start = place.write("start.sql", "CREATE USER tester@'%' IDENTIFIED BY 'secret' REQUIRE SSL;\n"
+                                         "GRANT ALL ON *.* TO tester@'%';\n")
+        return ["mariadbd", "--no-defaults", f"--datadir={data}", "--bind-address=*",
+                "--port=3306", f"--socket={place.directory}/socket", f"--init-file={start}",
+                f"--ssl-cert={place.tls.certificate}", f"--ssl-key={place.tls.key}",
+                f"--ssl-ca={place.tls.ca}", "--skip-name-resolve"]
+
+    def sql(self, place, text, address=None):
+        return place.client("mariadb", "--no-defaults", "-N", "-B", "-h",
+                            address or place.address, "-P", "3306", "--protocol=tcp", "-u",
+                            "tester", "-psecret", f"--ssl-ca={place.tls.ca}",
+                            "--ssl-verify-server-cert", stdin=text).out
+
+    @exchange("3306/tcp", "TLS, rows inserted and selected, IPv4 and IPv6")
+    def rows(self, place):
+        self.sql(place, "CREATE DATABASE test; CREATE TABLE test.ports (number int, service text);"
+                        "INSERT INTO test.ports VALUES (3306, 'mysql'), (123, 'ntp');")
+        said = self.sql(place, "SELECT service FROM test.ports ORDER BY number;",
+                        address=place.address6)
+        expect_equal(said.split(), ["ntp", "mysql"], "rows")
+        expect_in(f"tester@{place.peer}", self.sql(place, "SELECT USER();"), "who")
+
+    @exchange("3306/tcp", "a blob of 8 MB stored and read back")
+    def blob(self, place):
+        data = os.urandom(4 * 1024 * 1024).hex()
+        self.sql(place, "CREATE DATABASE blobs; CREATE TABLE blobs.b (data LONGBLOB);\n"
+                        f"INSERT INTO blobs.b VALUES ('{data}');")
+        expect_equal(self.sql(place, "SELECT data FROM blobs.b;").strip() == data, True,
+                     "8 MB as stored")
+
+
+class SqlServer(Service):
+    """The server is ours (programs/tds.py): Debian has none, only its clients."""
+
+    name = "ms-sql-s"
+    needs = {"tsql": "freetds-bin"}
+    ports = ["1433/tcp", "1434/udp"]
+
+    def server(self, place):
+        return ["/usr/bin/python3", place.program("tds.py"), "tester", "secret"]
+
+    def tsql(self, place, sql, password="secret", **more):
+        return place.client("env", "TDSVER=7.4", "tsql", "-H", place.address, "-p", "1433", "-U",
+                            "tester", "-P", password, "-o", "fqh", stdin=f"{sql}\nGO\n", **more)
+
+    @exchange("1433/tcp", "FreeTDS and a responder of ours: login, insert, select")
+    def rows(self, place):
+        self.tsql(place, "CREATE TABLE ports (number, service)")
+        self.tsql(place, "INSERT INTO ports VALUES (1433, 'ms-sql-s'), (1434, 'ms-sql-m')")
+        said = self.tsql(place, "SELECT number, service FROM ports ORDER BY number").out
+        expect_equal(said.split(), ["1433", "ms-sql-s", "1434", "ms-sql-m"], "rows")
+        expect_in("Login failed", self.tsql(place, "SELECT 1", password="wrong", status=1).err,
+                  "a wrong password")
+
+    @exchange("1434/udp", "FreeTDS asks for instances", service="ms-sql-m")
+    def browse(self, place):
+        said = place.client("tsql", "-L", "-H", place.address).err.split()
+        expect_in("MSSQLSERVER", said, "instances")
+        expect_in("1433", said, "its port")

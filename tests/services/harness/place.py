@@ -24,6 +24,7 @@ from .service import IN, expect, expect_equal
 
 READY_SECONDS = 40
 POLL_SECONDS = 0.03
+PROGRAMS = f"{os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}/programs"
 
 
 class Done:
@@ -67,6 +68,11 @@ class Place:
         os.chmod(path, mode)
         shutil.chown(path, self.user, self.user)
         return path
+
+    def program(self, name):
+        """A copy of one of programs/, which the user may not be able to read where it is."""
+        with open(f"{PROGRAMS}/{name}", encoding="utf-8") as file:
+            return self.write(name, file.read())
 
     def client_folder(self, name="client"):
         """A directory that clients may write to."""
@@ -182,8 +188,8 @@ class Place:
         texts = [part.decode(errors="replace") for part in (out, err)]
         with open(f"{self.directory}/clients.log", "a", encoding="utf-8") as log:
             said = [f"({len(out)} bytes)" if binary else texts[0][-600:], texts[1][-1200:]]
-            log.write("\n".join([f"$ {' '.join(words)}", *said, ""]))
-        expect(not late, f"not done after {seconds} s: {' '.join(words)}")
+            log.write("\n".join([f"$ {shown(words)}", *said, ""]))
+        expect(not late, f"not done after {seconds} s: {shown(words)}")
         return Done(process.returncode, *((out, err) if binary else texts))
 
     def eventually(self, condition, what, seconds=READY_SECONDS):
@@ -225,6 +231,12 @@ def alone(words):
     """
     return ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
             "sh", "-c", '"$@"; exit $?', "sh", *words]
+
+
+def shown(words):
+    """A command line, without that which becomes the user."""
+    who = f"LOGNAME={USER}"
+    return " ".join(words[words.index(who) + 1:] if who in words else words)
 
 
 def digest_of(path):

@@ -5,7 +5,7 @@ import time
 
 from .service import Skip
 
-WIDTHS = (14, 10, 10, 5, 56)
+WIDTHS = (14, 10, 10, 5, 58)
 HEADINGS = ("SERVICE", "PORT", "DIRECTION", "AS", "EXCHANGE", "RESULT")
 
 
