@@ -71,3 +71,31 @@ class Ssh(Service):
         expect_in("there", done.out, "listing")
         with open(f"{folder}/back", "rb") as file:
             expect_equal(hashlib.sha256(file.read()).hexdigest(), digest, "sha256")
+
+
+class Telnet(Service):
+    """A shell without a password: there is no login(1) but for root."""
+
+    name = "telnet"
+    needs = {"inetutils-inetd": "inetutils-inetd", "telnetd": "inetutils-telnetd",
+             "inetutils-telnet": "inetutils-telnet"}
+    ports = ["23/tcp"]
+
+    def server(self, place):
+        conf = place.write("inetd.conf", f"telnet stream tcp nowait {USER} /usr/sbin/telnetd "
+                                         "telnetd -E /bin/sh\n")
+        return ["inetutils-inetd", "--debug", f"--pidfile={place.directory}/pid", conf]
+
+    @exchange("23/tcp", "options agreed, a shell on a terminal, 200 KB shown")
+    def shell(self, place):
+        with place.dialogue("inetutils-telnet", place.address) as talk:
+            talk.hear("Escape character")
+            talk.say("stty -echo; tty; echo $((6 * 7))\n")
+            talk.hear("/dev/pts/")
+            talk.hear("42")
+            talk.say("seq 1 36000; echo 'end 'of it\n")
+            talk.hear("end of it", 60)
+            numbers = [line for line in talk.heard.split() if line.isdigit()]
+            expect_equal(numbers[-36000:], [str(n) for n in range(1, 36001)], "all lines")
+            talk.say("exit\n")
+            talk.hear("Connection closed by foreign host")

@@ -8,6 +8,7 @@ attached to; clients are always the unprivileged user's. What runs in hvs-out ha
 namespace of its own: it ends as a whole.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ import time
 
 from support.topology import USER, command, inside
 
+from .dialogue import Dialogue
 from .network import GUEST, HOST, HOST4, HOST6, OUT as OUTSIDE, OUT4, OUT6
 from .network import as_user, namespace_down, namespace_up
 from .service import IN, expect, expect_equal
@@ -160,6 +162,15 @@ class Place:
         return self._start(self.client_words(*words, options=options),
                            f"{self.directory}/client.log")
 
+    @contextlib.contextmanager
+    def dialogue(self, *words):
+        """A client that is talked to, as long as the `with` lasts."""
+        talk = Dialogue(self.client_words(*words), f"{self.directory}/dialogue.log")
+        try:
+            yield talk
+        finally:
+            talk.end()
+
     def client_log(self):
         """What clients that stay have said."""
         with open(f"{self.directory}/client.log", encoding="utf-8", errors="replace") as file:
@@ -202,15 +213,17 @@ class Place:
             expect(time.monotonic() < deadline, f"never came true: {what}")
             time.sleep(POLL_SECONDS)
 
+    def stop(self, process):
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
     def end(self):
         for process in reversed(self.processes):
-            process.send_signal(signal.SIGTERM)
-        for process in reversed(self.processes):
-            try:
-                process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
+            self.stop(process)
         if self.direction == IN and self.user == "root":
             namespace_down(GUEST)
 
