@@ -41,6 +41,8 @@ struct hv_settings {
 	struct hv_publication *publications;
 	size_t publication_count;
 	bool publish_auto;
+	uint16_t ftp_ports[HV_FTP_PORTS_MAX]; /* --helper ftp */
+	unsigned ftp_port_count;
 	enum hv_log_level level;
 	uint64_t started_ns; /* set by who reads the clock */
 	bool help;

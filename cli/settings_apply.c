@@ -166,6 +166,8 @@ void hv_settings_gateway(const struct hv_settings *settings,
 	config->publications = settings->publications;
 	config->publication_count = settings->publication_count;
 	config->publish_auto = settings->publish_auto;
+	config->ftp_ports = settings->ftp_ports;
+	config->ftp_port_count = settings->ftp_port_count;
 	config->capture_path = settings->capture_path;
 	config->impaired = settings->impaired;
 	config->fault_in = settings->fault_in;

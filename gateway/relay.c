@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gateway/helper.h"
+
 /*
  * A relay's share of a turn. What is read from the host leaves for the guest at the turn's end: this
  * much stays in the processor's cache on its way.
@@ -94,6 +96,8 @@ static void end(struct hv_relay *relay, const char *reason)
 	TAILQ_REMOVE(&gateway->relays, relay, entry);
 	hv_gateway_flow_closed(gateway, &relay->flow, reason);
 	relay->phase = HV_RELAY_ENDED;
+	hv_helper_end(relay->helper);
+	relay->helper = NULL;
 	hv_source_close(&gateway->loop, &relay->source, release);
 	gateway->stack_work = true;
 }
@@ -135,7 +139,7 @@ bool hv_relay_drained(const struct hv_relay *relay)
 /* --- errors of a side ------------------------------------------------------------------- */
 
 /* The host's connection broke: a reset for the guest, after what it was sent before. */
-static void host_failed(struct hv_relay *relay, int error)
+void hv_relay_host_failed(struct hv_relay *relay, int error)
 {
 	if (relay->reset_pending)
 		return;
@@ -169,7 +173,7 @@ static int take_host_error(const struct hv_relay *relay)
 }
 
 /* In the next turn, with hv_relay_run(). */
-static void run_again(struct hv_relay *relay)
+void hv_relay_run_again(struct hv_relay *relay)
 {
 	if (relay->runnable)
 		return;
@@ -201,7 +205,7 @@ static void adapt_chunk(struct hv_relay *relay, size_t wanted, size_t got)
 		relay->chunk /= 2;
 }
 
-static void host_ended(struct hv_relay *relay)
+void hv_relay_host_ended(struct hv_relay *relay)
 {
 	relay->host_eof = true;
 	relay->host_readable = false;
@@ -234,7 +238,7 @@ static size_t read_once(struct hv_relay *relay, int *error)
 	}
 	haven_send_commit(relay->socket, 0, false);
 	if (got == 0)
-		host_ended(relay);
+		hv_relay_host_ended(relay);
 	else if (errno == EAGAIN)
 		relay->host_readable = false;
 	else
@@ -252,11 +256,12 @@ static bool pump_in(struct hv_relay *relay)
 		size_t got = read_once(relay, &error);
 
 		if (error > 0) {
-			host_failed(relay, error);
+			hv_relay_host_failed(relay, error);
 			return relay->phase == HV_RELAY_OPEN;
 		}
 		if (error == -ENOMEM) {
-			run_again(relay); /* no event will say that there is memory again */
+			/* No event will say that there is memory again. */
+			hv_relay_run_again(relay);
 			return true;
 		}
 		if (error < 0) {
@@ -270,7 +275,7 @@ static bool pump_in(struct hv_relay *relay)
 		total += got;
 	}
 	if (relay->host_readable && total >= TURN_BYTES)
-		run_again(relay);
+		hv_relay_run_again(relay);
 	return true;
 }
 
@@ -312,11 +317,11 @@ static size_t sink(void *user, const uint8_t *data, size_t size)
 		return 0;
 	size = write_host(relay, &iov, 1, &relay->host_error);
 	if (relay->host_error)
-		run_again(relay);
+		hv_relay_run_again(relay);
 	return size;
 }
 
-static void guest_ended(struct hv_relay *relay)
+void hv_relay_guest_ended(struct hv_relay *relay)
 {
 	relay->guest_eof = true;
 	relay->flow.state = HV_FLOW_CLOSING;
@@ -336,7 +341,7 @@ static bool pump_out(struct hv_relay *relay)
 
 		if (size == 0) {
 			if (haven_socket_events(relay->socket) & HAVEN_EVENT_PEER_CLOSED)
-				guest_ended(relay);
+				hv_relay_guest_ended(relay);
 			break;
 		}
 		sent = write_host(relay, iov, iov[0].iov_len < size ? 2 : 1, &error);
@@ -345,7 +350,7 @@ static bool pump_out(struct hv_relay *relay)
 			relay->gateway->stack_work = true;
 		}
 		if (error) {
-			host_failed(relay, error);
+			hv_relay_host_failed(relay, error);
 			return relay->phase == HV_RELAY_OPEN;
 		}
 	}
@@ -363,8 +368,15 @@ static void pump(struct hv_relay *relay)
 	if (relay->phase != HV_RELAY_OPEN || relay->reset_pending)
 		return;
 	if (relay->host_error) {
-		host_failed(relay, relay->host_error);
+		hv_relay_host_failed(relay, relay->host_error);
 		return;
+	}
+	if (relay->helper) {
+		if (!hv_helper_pump(relay))
+			return;
+		hv_helper_end(relay->helper);
+		relay->helper = NULL;
+		haven_socket_set_sink(relay->socket, sink, relay);
 	}
 	if (pump_in(relay) && pump_out(relay))
 		close_when_done(relay);
@@ -397,7 +409,7 @@ static void host_event(struct hv_source *source, uint32_t events)
 		int error = take_host_error(relay);
 
 		if (error) {
-			host_failed(relay, error);
+			hv_relay_host_failed(relay, error);
 			return;
 		}
 	}
@@ -439,6 +451,8 @@ void hv_relay_open(struct hv_relay *relay)
 	relay->phase = HV_RELAY_OPEN;
 	haven_socket_set_user(relay->socket, relay);
 	haven_setsockopt(relay->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	haven_socket_set_sink(relay->socket, sink, relay);
+	relay->helper = hv_helper_begin(relay);
+	if (!relay->helper)
+		haven_socket_set_sink(relay->socket, sink, relay);
 	pump(relay);
 }

@@ -106,8 +106,8 @@ class Place:
         self.server = self._start(words, self.log)
 
     def _publications(self):
-        return [word for port in self.service.ports
-                for word in ("-p", f"{port.split('/')[0]}:{port}")]
+        specs = [f"{port.split('/')[0]}:{port}" for port in self.service.ports]
+        return [word for spec in specs + self.service.publications for word in ("-p", spec)]
 
     def _haven(self, verb, *words):
         return inside(HOST, *as_user(self.haven, verb, *self.service.haven_options, *words))

@@ -51,6 +51,7 @@ class Service:
     waits = None       # ports to wait for, where not all are bound at once
     group = "all"      # "check": part of `make check`
     server_user = "user"  # or "root": a server that cannot do without
+    publications = []  # what else is published, as -p takes it
     haven_options = []  # more of them, in both directions
 
     @classmethod
