@@ -10,8 +10,8 @@
 
 #include "gateway/address.h"
 
-#define EPRT_IPV4 1 /* RFC 2428 section 2: numbers of address families */
-#define EPRT_IPV6 2
+#define EPRT_IPV4 1u /* RFC 2428 section 2: numbers of address families */
+#define EPRT_IPV6 2u
 
 /* --- reading ---------------------------------------------------------------------------- */
 
@@ -166,9 +166,13 @@ bool hv_ftp_extended_passive_parse(const char *line, size_t size, uint16_t *port
 	if (delimiter < 33 || delimiter > 126)
 		return false;
 	reader.at = open + 1;
-	if (!read_char(&reader, delimiter) || !read_char(&reader, delimiter) ||
-	    !read_char(&reader, delimiter) || !read_number(&reader, 65535, &number) ||
-	    !read_char(&reader, delimiter) || !read_char(&reader, ')'))
+	/* Family and address are left out. */
+	for (unsigned i = 0; i < 3; i++) {
+		if (!read_char(&reader, delimiter))
+			return false;
+	}
+	if (!read_number(&reader, 65535, &number) || !read_char(&reader, delimiter) ||
+	    !read_char(&reader, ')'))
 		return false;
 	*port = (uint16_t)number;
 	return true;
@@ -178,7 +182,7 @@ bool hv_ftp_extended_passive_parse(const char *line, size_t size, uint16_t *port
 
 /* h1,h2,h3,h4,p1,p2 */
 #define SIX	     "%u,%u,%u,%u,%u,%u"
-#define SIX_OF(data) FOUR_OF((data)->address), (data)->port >> 8, (data)->port & 0xff
+#define SIX_OF(data) FOUR_OF((data)->address), (unsigned)(data)->port >> 8, (data)->port & 0xffu
 #define FOUR_OF(a)   (a)[12], (a)[13], (a)[14], (a)[15]
 
 size_t hv_ftp_write_port(char line[HV_FTP_DATA_LINE], const struct haven_endpoint *data)

@@ -44,8 +44,9 @@ class Network:
         self.directory = tempfile.mkdtemp(prefix="hvs-")
         os.chmod(self.directory, 0o755)
         make_user()
-        if os.path.exists(TUN):  # open to users, as most distributions have it
-            self.tun_mode = os.stat(TUN).st_mode & 0o7777
+        mode = os.stat(TUN).st_mode & 0o7777 if os.path.exists(TUN) else 0o666
+        if mode & 0o666 != 0o666:  # open to users, as most distributions have it
+            self.tun_mode = mode
             os.chmod(TUN, 0o666)
         for name in (HOST, OUT):
             namespace_up(name)
