@@ -5,13 +5,13 @@ FUZZ_SECONDS ?= 20
 SEEDS ?= 1-1000000
 
 .NOTPARALLEL:
-.PHONY: all demo check install bench fuzz simulate packetdrill format lint deps clean
+.PHONY: all demo check services install bench fuzz simulate packetdrill format lint deps clean
 
 all:
 	@tools/build plain
 
 deps:
-	@tools/install-deps build test lint system bench demo fuzz
+	@tools/install-deps build test lint system services-check bench demo fuzz
 
 demo:
 	@tools/install-deps build demo
@@ -19,8 +19,15 @@ demo:
 	@HAVEN=$(CURDIR)/build/plain/haven tools/demo
 
 check:
-	@tools/install-deps build test system fuzz
+	@tools/install-deps build test system services-check fuzz
 	@tools/run-tests
+
+# Real servers and clients of every service, or those that WORDS name: tests/services/run --help
+services:
+	@tools/install-deps build system services-check
+	@tools/install-deps --each services
+	@tools/build plain
+	@HAVEN=$(CURDIR)/build/plain/haven tests/services/run $(WORDS)
 
 install:
 	@tools/build plain --prefix=$(PREFIX)

@@ -7,6 +7,9 @@
 
 #include "gateway/control_name.h"
 #include "gateway/dns_static.h"
+#include "gateway/services.h"
+
+#define PORT_FTP 21 /* RFC 959 section 8: the control connection's */
 
 #define BOTH (HV_COMMAND_RUN | HV_COMMAND_ATTACH)
 
@@ -40,6 +43,34 @@ static bool apply_publish(void *user, const char *value, char error[HV_OPTION_ER
 	if (!hv_publication_parse(value, &publications[count], error, HV_OPTION_ERROR))
 		return false;
 	settings->publication_count++;
+	return true;
+}
+
+/* ftp[:PORT] */
+static bool apply_helper(void *user, const char *value, char error[HV_OPTION_ERROR])
+{
+	struct hv_settings *settings = user;
+	const char *colon = strchr(value, ':');
+	struct haven_ports ports = {.first = PORT_FTP, .last = PORT_FTP};
+	struct haven_services *services;
+	int failed = 0;
+
+	if (strncmp(value, "ftp", 3) != 0 || (value[3] && value[3] != ':'))
+		return hv_settings_wrong(error, "helper", value,
+					 "there is one for ftp, or ftp:PORT");
+	if (colon) {
+		services = hv_services_load(HV_SERVICES_PATH);
+		failed = haven_ports_parse(services, colon + 1, strlen(colon + 1),
+					   HAVEN_SERVICE_TCP, &ports);
+		haven_services_destroy(services);
+	}
+	if (failed < 0 || ports.first == 0 || ports.first != ports.last)
+		return hv_settings_wrong(
+			error, "helper", value,
+			"the port is no number from 1 to 65535 and no service");
+	if (settings->ftp_port_count == HV_FTP_PORTS_MAX)
+		return hv_settings_wrong(error, "helper", value, "at most four ports");
+	settings->ftp_ports[settings->ftp_port_count++] = ports.first;
 	return true;
 }
 
@@ -355,6 +386,10 @@ const struct hv_option hv_settings_options[] = {
 	{0, "host-loopback", "ADDR",
 	 "reach the host's loopback at ADDR (default: out of reach)", BOTH,
 	 apply_host_loopback},
+	{0, "helper", "ftp[:PORT]",
+	 "let FTP's data through, as its control connections at PORT\n"
+	 "(default: 21) ask for it; repeatable",
+	 BOTH, apply_helper},
 	{0, "mtu", "BYTES", "of the guest's interface (default: 65520)", BOTH, apply_mtu},
 	{0, "link", "tap|veth|auto",
 	 "what the guest is wired with (default: auto, which is tap\n"

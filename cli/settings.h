@@ -47,6 +47,8 @@ struct hv_settings {
 	struct haven_services *services; /* /etc/services, once rules want it */
 	struct hv_dns_static_name *static_names;
 	size_t static_name_count;
+	uint16_t ftp_ports[HV_FTP_PORTS_MAX]; /* --helper ftp */
+	unsigned ftp_port_count;
 	enum hv_log_level level;
 	uint64_t started_ns; /* set by who reads the clock */
 	bool help;

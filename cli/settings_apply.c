@@ -169,6 +169,8 @@ void hv_settings_gateway(struct hv_settings *settings, const struct hv_guest_net
 	config->publish_auto = settings->publish_auto;
 	config->static_names = settings->static_names;
 	config->static_name_count = settings->static_name_count;
+	config->ftp_ports = settings->ftp_ports;
+	config->ftp_port_count = settings->ftp_port_count;
 	config->capture_path = settings->capture_path;
 	config->impaired = settings->impaired;
 	config->fault_in = settings->fault_in;

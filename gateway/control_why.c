@@ -431,8 +431,11 @@ static bool name_parse(struct hv_answer *answer, const char *text)
 	    haven_ports_parse(NULL, colon + 1, strlen(colon + 1), 0, &ports) < 0 ||
 	    ports.first == 0 || ports.first != ports.last)
 		return false;
-	for (size_t i = 0; i < size; i++)
+	for (size_t i = 0; i < size; i++) {
+		if (!isalnum((unsigned char)text[i]) && !strchr(".-_", text[i]))
+			return false;
 		answer->name[i] = (char)tolower((unsigned char)text[i]);
+	}
 	answer->name[size] = '\0';
 	hv_address_from_v4(answer->endpoint.address, "\0\0\0\0");
 	answer->endpoint.port = ports.first;

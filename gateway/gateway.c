@@ -331,6 +331,9 @@ int hv_gateway_create(const struct hv_gateway_config *config, struct hv_gateway 
 		gateway->log = config->log;
 		gateway->network = config->network;
 		gateway->mtu = config->mtu;
+		gateway->ftp_port_count = config->ftp_port_count;
+		for (unsigned i = 0; i < config->ftp_port_count; i++)
+			gateway->ftp_ports[i] = config->ftp_ports[i];
 		gateway->wire.fd = -1;
 		gateway->loop.epoll_fd = -1;
 		gateway->trim.expired = trim;

@@ -38,6 +38,9 @@ struct hv_stack_user {
 	void (*event)(struct hv_stack_user *user, unsigned events);
 };
 
+/* Ports of control connections that --helper ftp can be asked for. */
+#define HV_FTP_PORTS_MAX 4
+
 struct hv_gateway_config {
 	const struct hv_log *log; /* must live as long as the gateway */
 	struct hv_network network;
@@ -48,6 +51,8 @@ struct hv_gateway_config {
 	const char *capture_path; /* write packets to this file; NULL: not */
 	bool impaired;
 	struct haven_fault fault_in, fault_out; /* towards the guest, from the guest */
+	const uint16_t *ftp_ports;		/* where the helper for FTP reads along */
+	unsigned ftp_port_count;		/* 0 to HV_FTP_PORTS_MAX */
 	uint64_t started_ns;	   /* when haven was (hv_session_clock_ns): for the log */
 	bool attached;		   /* the guest's namespace was there before */
 	uint32_t privileged_ports; /* inside; below it, binding takes root; 0: none */
@@ -85,6 +90,9 @@ struct hv_gateway {
 	struct hv_policy *policy;
 	struct hv_udp_talks *talks;
 	struct hv_surveyor *surveyor; /* of the control socket; NULL: there is none now */
+	uint16_t ftp_ports[HV_FTP_PORTS_MAX];
+	unsigned ftp_port_count;
+	unsigned ftp_waiting_count; /* ports of the host that wait for data */
 	bool diag_busy; /* a listing of the guest's sockets is under way (owner.c) */
 
 	struct hv_log_limit limit_descriptors, limit_flows;

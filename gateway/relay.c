@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "gateway/helper.h"
 #include "gateway/name_gate.h"
 
 /*
@@ -101,6 +102,8 @@ static void end(struct hv_relay *relay, const char *reason)
 	hv_name_gate_free(relay);
 	hv_gateway_flow_closed(gateway, &relay->flow, reason);
 	relay->phase = HV_RELAY_ENDED;
+	hv_helper_end(relay->helper);
+	relay->helper = NULL;
 	hv_source_close(&gateway->loop, &relay->source, release);
 	gateway->stack_work = true;
 }
@@ -142,7 +145,7 @@ bool hv_relay_drained(const struct hv_relay *relay)
 /* --- errors of a side ------------------------------------------------------------------- */
 
 /* The host's connection broke: a reset for the guest, after what it was sent before. */
-static void host_failed(struct hv_relay *relay, int error)
+void hv_relay_host_failed(struct hv_relay *relay, int error)
 {
 	if (relay->reset_pending)
 		return;
@@ -176,7 +179,7 @@ static int take_host_error(const struct hv_relay *relay)
 }
 
 /* In the next turn, with hv_relay_run(). */
-static void run_again(struct hv_relay *relay)
+void hv_relay_run_again(struct hv_relay *relay)
 {
 	if (relay->runnable)
 		return;
@@ -208,7 +211,7 @@ static void adapt_chunk(struct hv_relay *relay, size_t wanted, size_t got)
 		relay->chunk /= 2;
 }
 
-static void host_ended(struct hv_relay *relay)
+void hv_relay_host_ended(struct hv_relay *relay)
 {
 	relay->host_eof = true;
 	relay->host_readable = false;
@@ -232,7 +235,7 @@ static size_t read_once(struct hv_relay *relay, int *error)
 		bool full = got == space;
 
 		if (relay->gate && hv_name_gate_answered(relay, iov, (size_t)got))
-			run_again(relay);
+			hv_relay_run_again(relay);
 		haven_send_commit(relay->socket, (size_t)got, full);
 		relay->flow.bytes_in += (uint64_t)got;
 		adapt_chunk(relay, (size_t)space, (size_t)got);
@@ -243,7 +246,7 @@ static size_t read_once(struct hv_relay *relay, int *error)
 	}
 	haven_send_commit(relay->socket, 0, false);
 	if (got == 0)
-		host_ended(relay);
+		hv_relay_host_ended(relay);
 	else if (errno == EAGAIN)
 		relay->host_readable = false;
 	else
@@ -261,11 +264,12 @@ static bool pump_in(struct hv_relay *relay)
 		size_t got = read_once(relay, &error);
 
 		if (error > 0) {
-			host_failed(relay, error);
+			hv_relay_host_failed(relay, error);
 			return relay->phase == HV_RELAY_OPEN;
 		}
 		if (error == -ENOMEM) {
-			run_again(relay); /* no event will say that there is memory again */
+			/* No event will say that there is memory again. */
+			hv_relay_run_again(relay);
 			return true;
 		}
 		if (error < 0) {
@@ -279,7 +283,7 @@ static bool pump_in(struct hv_relay *relay)
 		total += got;
 	}
 	if (relay->host_readable && total >= TURN_BYTES)
-		run_again(relay);
+		hv_relay_run_again(relay);
 	return true;
 }
 
@@ -321,7 +325,7 @@ static size_t sink(void *user, const uint8_t *data, size_t size)
 		return 0;
 	size = write_host(relay, &iov, 1, &relay->host_error);
 	if (relay->host_error)
-		run_again(relay);
+		hv_relay_run_again(relay);
 	return size;
 }
 
@@ -346,7 +350,7 @@ static size_t look(struct hv_relay *relay, struct iovec iov[2], size_t size)
 	return allowed;
 }
 
-static void guest_ended(struct hv_relay *relay)
+void hv_relay_guest_ended(struct hv_relay *relay)
 {
 	relay->guest_eof = true;
 	relay->flow.state = HV_FLOW_CLOSING;
@@ -366,7 +370,7 @@ static bool pump_out(struct hv_relay *relay)
 
 		if (size == 0) {
 			if (haven_socket_events(relay->socket) & HAVEN_EVENT_PEER_CLOSED)
-				guest_ended(relay);
+				hv_relay_guest_ended(relay);
 			break;
 		}
 		if (relay->gate) {
@@ -382,7 +386,7 @@ static bool pump_out(struct hv_relay *relay)
 			relay->gateway->stack_work = true;
 		}
 		if (error) {
-			host_failed(relay, error);
+			hv_relay_host_failed(relay, error);
 			return relay->phase == HV_RELAY_OPEN;
 		}
 	}
@@ -400,8 +404,15 @@ static void pump(struct hv_relay *relay)
 	if (relay->phase != HV_RELAY_OPEN || relay->reset_pending || relay->flow.being_refused)
 		return;
 	if (relay->host_error) {
-		host_failed(relay, relay->host_error);
+		hv_relay_host_failed(relay, relay->host_error);
 		return;
+	}
+	if (relay->helper) {
+		if (!hv_helper_pump(relay))
+			return;
+		hv_helper_end(relay->helper);
+		relay->helper = NULL;
+		haven_socket_set_sink(relay->socket, sink, relay);
 	}
 	if (pump_in(relay) && pump_out(relay))
 		close_when_done(relay);
@@ -434,7 +445,7 @@ static void host_event(struct hv_source *source, uint32_t events)
 		int error = take_host_error(relay);
 
 		if (error) {
-			host_failed(relay, error);
+			hv_relay_host_failed(relay, error);
 			return;
 		}
 	}
@@ -478,7 +489,9 @@ void hv_relay_open(struct hv_relay *relay)
 	relay->phase = HV_RELAY_OPEN;
 	haven_socket_set_user(relay->socket, &relay->user);
 	haven_setsockopt(relay->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (!relay->gate)
+	/* A relay with a gate has no helper: what it is has to be seen first, and then the beginning is over. */
+	relay->helper = relay->gate ? NULL : hv_helper_begin(relay);
+	if (!relay->gate && !relay->helper)
 		haven_socket_set_sink(relay->socket, sink, relay);
 	pump(relay);
 }

@@ -28,6 +28,8 @@ enum hv_relay_phase {
 	HV_RELAY_ENDED, /* off all lists, memory until the turn's end */
 };
 
+struct hv_helper;
+
 struct hv_relay {
 	struct hv_source source;   /* host socket */
 	struct hv_stack_user user; /* of the stack's socket */
@@ -38,7 +40,8 @@ struct hv_relay {
 	struct haven_request *request; /* while HOST_CONNECTING */
 	enum hv_relay_phase phase;
 	uint32_t chunk; /* how much the next read of the host socket asks for, bytes */
-	int host_error; /* errno that the sink met; handled outside of it */
+	struct hv_helper *helper;  /* reads along (helper.h); NULL: bytes go straight through */
+	int host_error;		   /* errno that the sink met; handled outside of it */
 	struct hv_name_gate *gate; /* what the guest sends is looked at first; NULL: not */
 
 	bool runnable;
@@ -75,6 +78,16 @@ void hv_relay_reset_host(const struct hv_relay *relay);
 
 /* Whether everything that the guest sent, its end included, was handed to the host. */
 bool hv_relay_drained(const struct hv_relay *relay);
+
+/* --- for a helper, which moves the bytes itself ------------------------------------------- */
+
+/* The host's connection broke (an errno): the guest is reset, after what it was sent before. */
+void hv_relay_host_failed(struct hv_relay *relay, int error);
+/* All of one side has gone on to the other, and its end has to. */
+void hv_relay_host_ended(struct hv_relay *relay);
+void hv_relay_guest_ended(struct hv_relay *relay);
+/* There is more to do: in the next turn, with hv_relay_run(). */
+void hv_relay_run_again(struct hv_relay *relay);
 
 /* --- tcp_out.c: guest to host ----------------------------------------------------------- */
 void hv_tcp_out_request(void *user, struct haven_request *request,

@@ -145,9 +145,10 @@ def why_a_port_is_not_free(haven):
              if row["type"] == "ended-flow"]
     # IPv6 was tried last.
     expect(ended and all("refused" in row["reason"] for row in ended), f"refused: {ended}")
+    expect_in("may connect to example.org:443 by tcp", say(haven, "why", "why-test", "example.org:https"), "a name")
     expect_in("DROPPED FOR", say(haven, "why", "why-test"), "drops")
     rows(haven, "why", "why-test")
-    for word in ("0", "65536", "-", "80/sctp", "no-such-service", "10.0.2.2:", "x:80"):
+    for word in ("0", "65536", "-", "80/sctp", "no-such-service", "10.0.2.2:", "x!:80"):
         refused(haven, "why", "why-test", word)
 
 

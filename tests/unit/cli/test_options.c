@@ -44,6 +44,32 @@ static void words_become_settings(void **state)
 	hv_settings_finish(&s);
 }
 
+static void helpers_have_ports(void **state)
+{
+	static const char *const wrong[] = {
+		"--helper sip",		 "--helper ftps",      "--helper ftp:",
+		"--helper ftp:0",	 "--helper ftp:65536", "--helper ftp:21-22",
+		"--helper ftp:nonsense",
+	};
+	struct hv_settings s;
+
+	(void)state;
+	assert_int_equal(parse(&s, HV_COMMAND_RUN, "--helper ftp --helper ftp:2121 x"), 5);
+	assert_int_equal(s.ftp_port_count, 2);
+	assert_int_equal(s.ftp_ports[0], 21);
+	assert_int_equal(s.ftp_ports[1], 2121);
+	assert_int_equal(parse(&s, HV_COMMAND_ATTACH, "--helper ftp:ftp-data x"), 3);
+	assert_int_equal(s.ftp_ports[0], 20);
+	for (unsigned i = 0; i < TEST_COUNT(wrong); i++) {
+		assert_int_equal(parse(&s, HV_COMMAND_RUN, wrong[i]), -1);
+		assert_non_null(strstr(error, "--helper"));
+	}
+	assert_int_equal(parse(&s, HV_COMMAND_RUN,
+			       "--helper ftp:1 --helper ftp:2 --helper ftp:3 --helper ftp:4 "
+			       "--helper ftp:5"),
+			 -1);
+}
+
 static void the_command_keeps_its_options(void **state)
 {
 	struct hv_settings s;
@@ -225,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words_become_settings),
+		cmocka_unit_test(helpers_have_ports),
 		cmocka_unit_test(the_command_keeps_its_options),
 		cmocka_unit_test(a_wrong_word_is_named),
 		cmocka_unit_test(defaults),
