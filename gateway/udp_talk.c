@@ -125,7 +125,8 @@ static void remove_talk(struct talk *talk, const char *reason)
 	end_talk(talk, reason);
 }
 
-static struct talk *new_talk(struct hv_gateway *gateway, const struct haven_datagram *datagram,
+static struct talk *new_talk(struct hv_gateway *gateway, const struct haven_endpoint *guest,
+			     const struct haven_endpoint *peer,
 			     const struct haven_endpoint *host)
 {
 	struct hv_udp_talks *talks = gateway->talks;
@@ -138,14 +139,13 @@ static struct talk *new_talk(struct hv_gateway *gateway, const struct haven_data
 		return NULL;
 	talk->gateway = gateway;
 	talk->flow.kind = HV_FLOW_UDP_OUT;
-	talk->flow.source = datagram->source;
-	talk->flow.destination = datagram->destination;
+	talk->flow.source = *guest;
+	talk->flow.destination = *peer;
 	talk->flow.opened_ns = gateway->loop.now_ns;
 	talk->host = *host;
 	talk->held_end = &talk->held;
 	talk->idle.expired = talk_expired;
-	if (hv_table_add(&talks->table, &talk->node,
-			 hash_talk(&talks->table, &datagram->source, &datagram->destination)) <
+	if (hv_table_add(&talks->table, &talk->node, hash_talk(&talks->table, guest, peer)) <
 	    0) {
 		free(talk);
 		return NULL;
@@ -354,7 +354,7 @@ bool hv_udp_talk_out(struct hv_gateway *gateway, const struct haven_datagram *da
 	if (talk) {
 		refresh(talk);
 	} else {
-		talk = new_talk(gateway, datagram, host);
+		talk = new_talk(gateway, &datagram->source, &datagram->destination, host);
 		if (!talk)
 			return false;
 		ask(talk);
@@ -378,11 +378,19 @@ bool hv_udp_talk_in(struct hv_gateway *gateway, const struct haven_endpoint *gue
 		    const struct haven_endpoint *peer, size_t size)
 {
 	struct talk *talk = find(gateway->talks, guest, peer);
+	struct haven_endpoint host;
 
-	if (!talk)
-		return false;
-	refresh(talk);
-	if (talk->state == TALK_REFUSED)
+	if (talk) {
+		refresh(talk);
+	} else {
+		/* From before there were rules, or from another port of a host that was spoken to. */
+		hv_policy_destination(&gateway->network, peer, &host);
+		talk = new_talk(gateway, guest, peer, &host);
+		if (!talk)
+			return false;
+		ask(talk);
+	}
+	if (talk->state != TALK_OPEN)
 		return false;
 	if (talk->flow.ready_ns == 0)
 		talk->flow.ready_ns = gateway->loop.now_ns;

@@ -24,7 +24,7 @@ void hv_udp_talks_destroy(struct hv_gateway *gateway);
 bool hv_udp_talk_out(struct hv_gateway *gateway, const struct haven_datagram *datagram,
 		     const struct haven_endpoint *host);
 
-/* A datagram from `peer`, as the guest sees it, to a port of the guest: whether it is an answer to what was allowed. */
+/* A datagram from `peer`, as the guest sees it, to a port of the guest: whether that may speak to this peer, and so be answered. */
 bool hv_udp_talk_in(struct hv_gateway *gateway, const struct haven_endpoint *guest,
 		    const struct haven_endpoint *peer, size_t size);
 
