@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 
-from support.topology import USER, command, inside, make_user, tune, wire
+from support.topology import USER, command, inside, make_user, remove_leftover, tune, wire
 
 HOST, OUT, GUEST = "hvs-host", "hvs-out", "hvs-guest"
 HOST4, HOST6 = "10.87.0.1", "fd87::1"
@@ -23,9 +23,7 @@ TUN = "/dev/net/tun"
 
 
 def namespace_up(name):
-    if os.path.exists(f"/run/netns/{name}"):
-        raise SystemExit(f"namespace {name} exists: another run? "
-                         f"remove it with: ip netns del {name}")
+    remove_leftover(name)
     command("ip", "netns", "add", name)
     command(*inside(name, "ip", "link", "set", "lo", "up"))
 

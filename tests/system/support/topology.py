@@ -24,6 +24,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -51,6 +52,19 @@ def inside(namespace, *words):
     return ["ip", "netns", "exec", namespace, *words]
 
 
+def remove_leftover(name):
+    """Ends and removes what a run left that was killed: the caller holds the lock of all runs."""
+    if not os.path.exists(f"/run/netns/{name}"):
+        return
+    print(f"namespace {name} is left from a run that was killed: removed", file=sys.stderr)
+    for process in command("ip", "netns", "pids", name, check=False).stdout.split():
+        try:
+            os.kill(int(process), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    command("ip", "netns", "del", name)
+
+
 class Topology:
     def __init__(self):
         self.processes = []
@@ -65,9 +79,7 @@ class Topology:
         self.open_tun()
         make_user()
         for name in NAMESPACES:
-            if os.path.exists(f"/run/netns/{name}"):
-                raise SystemExit(f"namespace {name} exists: another run? "
-                                 f"remove it with: ip netns del {name}")
+            remove_leftover(name)
         resolver = f"/etc/netns/{HOST}"
         os.makedirs(resolver, exist_ok=True)
         with open(f"{resolver}/resolv.conf", "w", encoding="ascii") as file:
