@@ -44,6 +44,17 @@ struct hv_http_guess {
 /* The next byte; not to be called after another verdict than PERHAPS. */
 enum hv_http_verdict hv_http_guess(struct hv_http_guess *guess, uint8_t byte);
 
+/*
+ * After PERHAPS: what was seen so far may go on, for no server does anything about it before the line has ended, and
+ * all that would make a request of it is still to come. So a client that says "hello" or "hello world" and then waits is not
+ * kept waiting for an end of line that it may never send.
+ */
+static inline bool hv_http_guess_is_harmless(const struct hv_http_guess *guess)
+{
+	return guess->stage < HV_HTTP_GUESS_TARGET ||
+	       (guess->stage == HV_HTTP_GUESS_TARGET && !guess->path);
+}
+
 /* RFC 9110 section 5.6.2 */
 bool hv_http_is_token(uint8_t byte);
 /* What some server takes for white space, line ends aside: ASCII's, and what Python adds in Latin-1. */

@@ -5,8 +5,8 @@
  *	             |                    |
  *	             +-> not HTTP         +-> AFTER -> (the server's answer) -> BEFORE, or not HTTP any more
  *
- * The head is held until it is judged. Before the first request is known to be one, its line is held as well, but only as long as it
- * may become one: see http_guess.h.
+ * The head is held until it is judged. Before the first request is known to be one, its line is held as well, but only what would
+ * make a request of it, and only as long as it may become one: see http_guess.h.
  *
  * There are servers that do not read the body of some requests, and then take it for the next one. So the first line of a
  * body must not be a request.
@@ -151,6 +151,8 @@ static enum hv_server_name_event on_verdict(struct hv_server_name_reader *reader
 {
 	switch (verdict) {
 	case HV_HTTP_PERHAPS:
+		if (hv_http_guess_is_harmless(&reader->http.guess))
+			reader->held = 0;
 		return HV_SERVER_NAME_MORE;
 	case HV_HTTP_NO:
 		return hv_name_over(reader);
@@ -207,9 +209,11 @@ static enum hv_server_name_event guess_body(struct hv_server_name_reader *reader
 
 	switch (hv_http_guess(&http->guess, byte)) {
 	case HV_HTTP_PERHAPS:
-		if (http->guess.stage != HV_HTTP_GUESS_BEFORE && reader->held < HEAD_MAX)
+		if (hv_http_guess_is_harmless(&http->guess))
+			break;
+		if (reader->held < HEAD_MAX)
 			return HV_SERVER_NAME_MORE;
-		http->guessing = http->guess.stage == HV_HTTP_GUESS_BEFORE;
+		http->guessing = false;
 		break;
 	case HV_HTTP_YES:
 	case HV_HTTP_OLD:

@@ -160,6 +160,20 @@ const char *names_join(const char *first, const char *second)
 	return text;
 }
 
+size_t names_harmless(const char *request)
+{
+	size_t n = strcspn(request, " \t"), word;
+	const char *slashes;
+
+	n += strspn(request + n, " \t");
+	if (request[n] == '/' || request[n] == '*')
+		return n;
+	word = strcspn(request + n, " \r\n");
+	slashes = strstr(request + n, "://");
+	return slashes && slashes < request + n + word ? (size_t)(slashes - request) + 2
+						       : n + word;
+}
+
 void names_expect_done(const void *stream, size_t size, size_t decided)
 {
 	static struct names_log log;

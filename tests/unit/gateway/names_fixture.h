@@ -33,6 +33,9 @@ void names_run(const void *stream, size_t size, size_t first, size_t each,
 void names_expect(const void *stream, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* How many bytes of a first request go on before it is judged: its method, and its target as far as it is neither path nor URL. */
+size_t names_harmless(const char *request);
+
 /* Two texts in one, up to the next call. */
 const char *names_join(const char *first, const char *second);
 

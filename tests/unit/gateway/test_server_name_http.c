@@ -17,14 +17,14 @@ static void expect_name(const char *head, const char *name)
 {
 	size_t n = strlen(head);
 
-	names_expect(head, n, "name %s %zu %zu\nheld 0\n", name, n, n);
+	names_expect(head, n, "name %s %zu %zu\nheld 0\n", name, n, n - names_harmless(head));
 }
 
 static void expect_missing(const char *head)
 {
 	size_t n = strlen(head);
 
-	names_expect(head, n, "missing %zu %zu\nheld 0\n", n, n);
+	names_expect(head, n, "missing %zu %zu\nheld 0\n", n, n - names_harmless(head));
 }
 
 /* The head is complete, or what is wrong is seen before. */
@@ -309,10 +309,10 @@ static void longest_head(void **state)
 	names_put_text(&head, "GET / HTTP/1.1\r\nHost: a\r\nX: ");
 	names_put_run(&head, 'x', 65536 - 4 - head.size);
 	names_put_text(&head, "\r\n\r\n");
-	names_expect(head.data, head.size, "name a 65536 65536\nheld 0\n");
+	names_expect(head.data, head.size, "name a 65536 65532\nheld 0\n");
 	head.size -= 4;
 	names_put_run(&head, 'x', 5);
-	names_expect(head.data, head.size, "unreadable 65537 65537\nheld 0\n");
+	names_expect(head.data, head.size, "unreadable 65537 65533\nheld 0\n");
 	names_expect_fault(head.data, head.size, fault);
 	/* The same when nobody can say yet whether it is one. */
 	head.size = 0;
@@ -327,7 +327,7 @@ static void part_is_held(void **state)
 
 	(void)state;
 	for (size_t size = 0; size < sizeof(head) - 1; size++)
-		names_expect(head, size, "held %zu\n", size);
+		names_expect(head, size, "held %zu\n", size < 5 ? 0 : size - 4);
 }
 
 static void kind_is_known(void **state)
