@@ -10,9 +10,10 @@
 
 struct hv_name_gate {
 	struct hv_server_name_reader *reader;
-	struct haven_verdict first; /* when the flow began */
-	size_t fed;		    /* of the bytes that wait at the front: looked at */
-	bool waiting;		    /* for the server's answer */
+	struct haven_verdict first;	/* when the flow began */
+	size_t fed;			/* of the bytes that wait at the front: looked at */
+	enum hv_server_name_event seen; /* by the sink, and not acted upon yet; or MORE */
+	bool waiting;			/* for the server's answer */
 };
 
 int hv_name_gate_create(struct hv_relay *relay, const struct haven_verdict *verdict)
@@ -121,12 +122,36 @@ static bool feed(struct hv_relay *relay, const uint8_t *data, size_t size)
 
 /* --- the relay's calls ------------------------------------------------------------------ */
 
+size_t hv_name_gate_sink(struct hv_relay *relay, const uint8_t *data, size_t size)
+{
+	struct hv_name_gate *gate = relay->gate;
+	size_t used = 0;
+
+	if (gate->seen != HV_SERVER_NAME_MORE || gate->waiting)
+		return 0;
+	gate->seen = hv_server_name_feed(gate->reader, data, size, &used);
+	gate->fed += used;
+	return gate->seen == HV_SERVER_NAME_MORE ? used - hv_server_name_held(gate->reader) : 0;
+}
+
+/* What the sink saw. Returns false when there is nothing to feed any more. */
+static bool act_on_seen(struct hv_relay *relay)
+{
+	enum hv_server_name_event seen = relay->gate->seen;
+
+	relay->gate->seen = HV_SERVER_NAME_MORE;
+	if (seen == HV_SERVER_NAME_MORE)
+		return !relay->gate->waiting;
+	return act(relay, seen) && feed(relay, NULL, 0);
+}
+
 size_t hv_name_gate_look(struct hv_relay *relay, const struct iovec *iov, size_t size)
 {
 	struct hv_name_gate *gate = relay->gate;
-	size_t skip = gate->fed, left = size - skip;
+	bool goes_on = act_on_seen(relay);
+	size_t skip = goes_on ? gate->fed : 0, left = size - skip;
 
-	for (int i = 0; i < 2 && left > 0 && !gate->waiting; i++) {
+	for (int i = 0; i < 2 && left > 0 && goes_on; i++) {
 		const uint8_t *data = iov[i].iov_base;
 		size_t length = iov[i].iov_len;
 
@@ -135,8 +160,7 @@ size_t hv_name_gate_look(struct hv_relay *relay, const struct iovec *iov, size_t
 			continue;
 		}
 		length = length - skip < left ? length - skip : left;
-		if (!feed(relay, data + skip, length))
-			break;
+		goes_on = feed(relay, data + skip, length);
 		left -= length;
 		skip = 0;
 	}

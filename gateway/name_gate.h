@@ -4,7 +4,7 @@
  *
  *	guest -- stack's receive buffer -- gate -- host socket
  *
- * Nothing is copied: what is held stays in the stack's receive buffer, and closes the guest's window when it is
+ * What needs no judgement goes on straight from the packet, as without a gate. Nothing is copied: what is held stays in the stack's receive buffer, and closes the guest's window when it is
  * much. What the server says goes through untouched, so one that speaks first is not kept waiting.
  */
 #ifndef HV_GATEWAY_NAME_GATE_H
@@ -17,6 +17,11 @@ int hv_name_gate_create(struct hv_relay *relay, const struct haven_verdict *verd
 /* NULL is allowed: then there is none. */
 void hv_name_gate_free(struct hv_relay *relay);
 
+/*
+ * The same for what comes straight from a packet, inside haven_input(): nothing is judged here. What may have to be goes to the receive
+ * buffer, to be looked at there. Returns how many bytes, from the front, may go on; it has to be told how many did.
+ */
+size_t hv_name_gate_sink(struct hv_relay *relay, const uint8_t *data, size_t size);
 /*
  * Look at the `size` bytes in iov that wait in the receive buffer. Returns how many of them, from the front, may go on. The gate is
  * gone when nothing more has to be looked at. A refused relay is ended, or will be (relay->flow.being_refused).

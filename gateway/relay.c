@@ -321,11 +321,17 @@ static size_t sink(void *user, const uint8_t *data, size_t size)
 	struct hv_relay *relay = user;
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
 
-	if (!relay->host_writable || relay->host_error)
+	if (!relay->host_writable || relay->host_error || relay->flow.being_refused)
+		return 0;
+	if (relay->gate)
+		iov.iov_len = hv_name_gate_sink(relay, data, size);
+	if (iov.iov_len == 0)
 		return 0;
 	size = write_host(relay, &iov, 1, &relay->host_error);
 	if (relay->host_error)
 		hv_relay_run_again(relay);
+	if (relay->gate)
+		hv_name_gate_sent(relay, size);
 	return size;
 }
 
@@ -341,8 +347,6 @@ static size_t look(struct hv_relay *relay, struct iovec iov[2], size_t size)
 		if (!relay->gate)
 			allowed = size;
 	}
-	if (!relay->gate && relay->phase == HV_RELAY_OPEN)
-		haven_socket_set_sink(relay->socket, sink, relay);
 	if (iov[0].iov_len > allowed)
 		iov[0].iov_len = allowed;
 	if (iov[1].iov_len > allowed - iov[0].iov_len)
@@ -491,7 +495,7 @@ void hv_relay_open(struct hv_relay *relay)
 	haven_setsockopt(relay->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	/* A relay with a gate has no helper: what it is has to be seen first, and then the beginning is over. */
 	relay->helper = relay->gate ? NULL : hv_helper_begin(relay);
-	if (!relay->gate && !relay->helper)
+	if (!relay->helper)
 		haven_socket_set_sink(relay->socket, sink, relay);
 	pump(relay);
 }

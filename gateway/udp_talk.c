@@ -42,8 +42,8 @@ struct talk {
 	enum haven_name_check check;
 	bool name_may_miss;
 	struct haven_endpoint host;
-	struct hv_quic_name_reader
-		*reader; /* where a name comes into it; NULL: nothing was read yet */
+	bool looked_at;			    /* its first datagram was, for a name */
+	struct hv_quic_name_reader *reader; /* NULL: nothing was QUIC yet */
 	struct held *held, **held_end;
 	unsigned held_count;
 	size_t held_bytes;
@@ -98,6 +98,7 @@ static void forget_names(struct talk *talk)
 	drop_held(talk);
 	hv_quic_name_free(talk->reader);
 	talk->reader = NULL;
+	talk->looked_at = false;
 }
 
 /* Off its idle list already. */
@@ -281,16 +282,19 @@ static void release(struct talk *talk)
 }
 
 /*
- * What a datagram says, one that QUIC may begin a connection with. Returns false when it has to be held, until more of them have come; else
+ * What a datagram says: the first of all, or one that QUIC may begin a connection with (initial). Returns false when it has to be held, until more of them have come; else
  * the talk is OPEN or REFUSED.
  */
-static bool look(struct talk *talk, const uint8_t *data, size_t size)
+static bool look(struct talk *talk, const uint8_t *data, size_t size, bool initial)
 {
-	enum hv_server_name_event event = HV_SERVER_NAME_UNREADABLE;
+	enum hv_server_name_event event =
+		initial ? HV_SERVER_NAME_UNREADABLE : HV_SERVER_NAME_DONE;
 	const char *fault = "there is no memory to read it";
 	bool good = false;
 
-	if (talk->reader) {
+	if (initial && !talk->reader)
+		talk->reader = hv_quic_name_new();
+	if (initial && talk->reader) {
 		event = hv_quic_name_feed(talk->reader, data, size);
 		fault = hv_quic_name_fault(talk->reader);
 	}
@@ -334,12 +338,11 @@ static bool look_at_all(struct talk *talk, const struct haven_datagram *datagram
 	for (size_t at = 0; at < datagram->size && talk->state != TALK_REFUSED; at += each) {
 		const uint8_t *data = datagram->data + at;
 		size_t size = datagram->size - at < each ? datagram->size - at : each;
-		bool first = !talk->reader;
+		bool initial = hv_quic_is_initial(data, size);
 
-		if (first)
-			talk->reader = hv_quic_name_new();
-		if (first || hv_quic_is_initial(data, size))
-			known = look(talk, data, size);
+		if (!talk->looked_at || initial)
+			known = look(talk, data, size, initial);
+		talk->looked_at = talk->state != TALK_REFUSED;
 	}
 	return known;
 }
