@@ -129,6 +129,7 @@ struct haven_tls_identity {
 	const void *
 		staple; /* OCSP response about it (DER, RFC 6960), for servers to staple; NULL: none */
 	size_t staple_size;
+	const char *label; /* what errors call it; NULL: "identity 1" and so on */
 };
 
 /*

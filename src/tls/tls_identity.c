@@ -147,10 +147,13 @@ static int load_one(struct haven_tls_context *context, struct hv_tls_identity *i
 		    const struct haven_tls_identity *from, unsigned number,
 		    struct haven_tls_error *error)
 {
-	char what[32], name[HV_TLS_NAME_TEXT];
+	char what[200], name[HV_TLS_NAME_TEXT];
 	int result;
 
-	snprintf(what, sizeof(what), "identity %u", number);
+	if (from->label)
+		snprintf(what, sizeof(what), "%s", from->label);
+	else
+		snprintf(what, sizeof(what), "identity %u", number);
 	result = hv_tls_pem_certificates(what, from->chain, from->chain_size, &identity->chain,
 					 error);
 	if (result < 0)
