@@ -151,7 +151,7 @@ static int describe(struct hv_authority *authority, struct hv_store *store)
 {
 	BIO *bio = BIO_new(BIO_s_mem());
 	int critical;
-	char *data;
+	char *data = NULL;
 	long size = 0;
 
 	authority->constraints =
@@ -161,7 +161,7 @@ static int describe(struct hv_authority *authority, struct hv_store *store)
 				      XN_FLAG_RFC2253) >= 0)
 		size = BIO_get_mem_data(bio, &data);
 	if (size >= 0)
-		authority->subject = strndup(size > 0 ? data : "", (size_t)size);
+		authority->subject = strndup(data ? data : "", (size_t)size);
 	BIO_free(bio);
 	if (authority->pem && authority->subject && (authority->constraints || critical == -1))
 		return 0;
@@ -215,7 +215,7 @@ static int permit(struct permitted *permitted, const char *const *names, size_t 
 	permitted->count = 0;
 	permit_own(permitted);
 	if (count > NAMES_BESIDES)
-		return hv_store_fail(store, -EINVAL, "an authority has at most %u names",
+		return hv_store_fail(store, -EINVAL, "an authority has at most %d names",
 				     NAMES_BESIDES);
 	for (size_t i = 0; i < count; i++) {
 		if (!hv_host_name((const uint8_t *)names[i], strlen(names[i]), name))
@@ -416,7 +416,7 @@ static int read_names(const struct hv_authority *authority, const char *const *t
 	int failed = 0;
 
 	if (count == 0 || count > HV_AUTHORITY_NAMES_MAX) {
-		snprintf(error, size, "a certificate has 1 to %u names, not %u",
+		snprintf(error, size, "a certificate has 1 to %d names, not %u",
 			 HV_AUTHORITY_NAMES_MAX, count);
 		return -EINVAL;
 	}

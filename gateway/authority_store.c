@@ -97,7 +97,7 @@ static int make_folders(struct hv_store *store)
 
 static int open_folder(struct hv_store *store)
 {
-	struct stat here;
+	struct stat here = {0};
 
 	store->fd = open(store->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (store->fd < 0 || fstat(store->fd, &here) < 0)
@@ -213,7 +213,7 @@ int hv_store_read(struct hv_store *store, const char *name, bool secret,
 {
 	/* A FIFO in its place is not waited for. */
 	int fd = openat(store->fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	struct stat file;
+	struct stat file = {0};
 	int error = 0;
 
 	if (fd < 0 && errno == ENOENT)

@@ -185,7 +185,7 @@ static void plain(char *text, size_t most)
 {
 	size_t i;
 
-	for (i = 0; text[i] && i < most; i++) {
+	for (i = 0; i < most && text[i]; i++) {
 		if (text[i] <= ' ' || text[i] > '~')
 			text[i] = '_';
 	}
@@ -232,7 +232,8 @@ static bool fill_authority(X509 *certificate, EVP_PKEY *key, const char *const *
 			     "critical,keyCertSign,cRLSign") &&
 	       add_extension(certificate, certificate, NID_ext_key_usage, "serverAuth") &&
 	       add_extension(certificate, certificate, NID_subject_key_identifier, "hash") &&
-	       add_extension(certificate, certificate, NID_authority_key_identifier, "keyid") &&
+	       add_extension(certificate, certificate, NID_authority_key_identifier,
+			     "keyid:always") &&
 	       add_constraints(certificate, permitted, count) &&
 	       X509_sign(certificate, key, EVP_sha256()) > 0;
 }
