@@ -110,7 +110,7 @@ static void quote(const char *path, FILE *out)
 }
 
 struct way {
-	const char *who, *before, *after; /* of the path, in a command */
+	const char *who, *before, *after; /* before and after the path, in a command */
 };
 
 static void explain(const char *path, FILE *out)
@@ -119,8 +119,11 @@ static void explain(const char *path, FILE *out)
 		{"one client:", "curl --cacert ", " https://localhost:8443/"},
 		{"this machine (Debian, Ubuntu), as root:", "install -m 644 ",
 		 " /usr/local/share/ca-certificates/haven.crt && update-ca-certificates"},
-		{"Chromium of this user (certutil is in libnss3-tools):",
-		 "certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n haven -i ", ""},
+		/* Where the old place is not there, it is the new one for browsers since 2025. */
+		{"Chromium and Chrome of this user (certutil is in libnss3-tools):",
+		 "db=$HOME/.pki/nssdb; [ -d $db ] || db=$HOME/.local/share/pki/nssdb\n"
+		 "    mkdir -p $db && certutil -d sql:$db -A -t C,, -n haven -i ",
+		 ""},
 		{"Firefox: the same with -d sql:PROFILE (about:profiles names its directory):",
 		 "certutil -d sql:PROFILE -A -t C,, -n haven -i ", ""},
 		{"Node.js:", "export NODE_EXTRA_CA_CERTS=", ""},
@@ -201,8 +204,9 @@ static void show(const struct settings *settings, const struct hv_authority *aut
 	hv_authority_info(authority, &info);
 	if (settings->renew)
 		fprintf(stderr,
-			"haven: a new authority; trust the one before it (%s.old) no more, and start networks that "
-			"publish with TLS again\n",
+			"haven: a new authority. Take the one before it (%s.old) out of what trusts it "
+			"(browsers: certutil -D -n haven), and start networks that publish with TLS "
+			"again.\n",
 			info.path);
 	if (settings->json)
 		show_json(authority, &info);
