@@ -394,7 +394,8 @@ const struct hv_option hv_settings_options[] = {
 	{0, "tls-cert", "FILE",
 	 "certificate of published ports with /tls, and its chain\n"
 	 "(PEM); repeatable, the name that a client asks for chooses;\n"
-	 "read again when it changes",
+	 "read again when it changes (default: by the authority that\n"
+	 "'haven ca' shows)",
 	 BOTH, hv_settings_tls_cert},
 	{0, "tls-key", "FILE",
 	 "private key of the --tls-cert before it (default: in the\n"

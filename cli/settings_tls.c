@@ -89,9 +89,6 @@ static bool targets_have_names(const struct hv_settings *settings)
 
 bool hv_settings_tls_complete(const struct hv_settings *settings, char error[HV_OPTION_ERROR])
 {
-	if (settings->tls_client_ca && settings->tls_pair_count == 0)
-		return fail(error, "--tls-client-ca is about ports with /tls, for which there "
-				   "is no --tls-cert");
 	if (settings->tls_out_ca && settings->tls_target_count == 0)
 		return fail(error, "--tls-out-ca is about --tls-out, which is not there");
 	if (settings->dns_none && targets_have_names(settings))

@@ -290,13 +290,8 @@ static int open_publication(struct hv_gateway *gateway,
 	bool first_free =
 		!choose && count == 1 && publication->host_last > publication->host_first;
 
-	if (publication->tls && !gateway->tls_in) {
-		snprintf(text->text, sizeof(text->text),
-			 "cannot publish port %u/tls of the guest: there is no certificate; "
-			 "start haven with --tls-cert FILE and --tls-key FILE",
-			 publication->guest_first);
+	if (publication->tls && hv_tls_in_need(gateway, text) < 0)
 		return -EINVAL;
-	}
 	for (uint32_t i = 0; i < count; i++) {
 		uint16_t guest_port = (uint16_t)(publication->guest_first + i);
 		uint16_t host_port = choose ? 0 : (uint16_t)(publication->host_first + i);

@@ -118,6 +118,18 @@ void hv_tls_file_free(struct hv_tls_file *file)
 	file->size = 0;
 }
 
+void hv_tls_fault_text(const struct haven_tls_error *fault, const char *trust_path, char *text,
+		       size_t size)
+{
+	static const char trust[] = "trust: ";
+
+	if (trust_path && strncmp(fault->text, trust, sizeof(trust) - 1) == 0)
+		snprintf(text, size, "'%.200s': %s", trust_path,
+			 fault->text + sizeof(trust) - 1);
+	else
+		snprintf(text, size, "%s", fault->text);
+}
+
 /* --- all of them ------------------------------------------------------------------------ */
 
 static int read_pair(const struct hv_tls_pair *pair, struct hv_tls_set *set, unsigned i,

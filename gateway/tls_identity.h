@@ -44,6 +44,10 @@ void hv_tls_file_free(struct hv_tls_file *file);
 /* Whether another file has this name now, or none. */
 bool hv_tls_file_changed(const char *path, const struct hv_tls_stamp *stamp);
 
+/* What the engine says of files that it was given; of trusted authorities it does not know the name. */
+void hv_tls_fault_text(const struct haven_tls_error *fault, const char *trust_path, char *text,
+		       size_t size);
+
 struct hv_tls_set {
 	unsigned count;
 	struct haven_tls_identity *identities; /* their text belongs to the set */

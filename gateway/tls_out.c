@@ -191,8 +191,7 @@ static int create_context(struct hv_tls_out *out, const char *ca,
 		return failed;
 	failed = haven_tls_context_create(&config, &out->context, &fault);
 	if (failed < 0)
-		snprintf(error->text, sizeof(error->text), "--tls-out%s%s: %s",
-			 ca ? "-ca " : "", ca ? ca : "", fault.text);
+		hv_tls_fault_text(&fault, ca, error->text, sizeof(error->text));
 	hv_tls_file_free(&file);
 	return failed;
 }

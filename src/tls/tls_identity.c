@@ -301,6 +301,8 @@ int hv_tls_on_server_name(SSL *ssl, int *alert, void *user)
 	asked_name(ssl, asked);
 	if (!SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name))
 		return SSL_TLSEXT_ERR_NOACK;
+	if (*asked && context->name_missing && !best_rank(context->identities, asked))
+		context->name_missing(context->user, asked);
 	if (!context->refuse_unknown_names || best_rank(context->identities, asked))
 		return SSL_TLSEXT_ERR_OK;
 	hv_tls_fail(tls, HAVEN_TLS_ERROR_UNKNOWN_NAME,

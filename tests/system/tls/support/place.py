@@ -86,10 +86,10 @@ def told(haven):
         return file.read()
 
 
-def start(haven, *options, command, port=PORT):
+def start(haven, *options, command, port=PORT, **more):
     """haven with a guest; what it says goes to a file (told())."""
     with open(log_of(haven), "w", encoding="utf-8") as file:
-        return haven.start_publishing(port, *options, "--", *command, stderr=file)
+        return haven.start_publishing(port, *options, "--", *command, stderr=file, **more)
 
 
 def nginx(haven):
