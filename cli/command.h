@@ -19,5 +19,6 @@ int hv_command_allow(int argc, char **argv);
 int hv_command_deny(int argc, char **argv);
 int hv_command_refused(int argc, char **argv);
 int hv_command_service(int argc, char **argv);
+int hv_command_ca(int argc, char **argv);
 
 #endif
