@@ -8,6 +8,7 @@
 /* argv[0] is the sub-command's name. */
 int hv_command_run(int argc, char **argv);
 int hv_command_attach(int argc, char **argv);
+int hv_command_connect(int argc, char **argv);
 int hv_command_ls(int argc, char **argv);
 int hv_command_ports(int argc, char **argv);
 int hv_command_flows(int argc, char **argv);

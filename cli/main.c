@@ -24,6 +24,8 @@ static const struct sub_command sub_commands[] = {
 	 "a command in a network of its own (default: $SHELL)", hv_command_run},
 	{"attach", "attach [options] PID|PATH", "a network namespace that exists already",
 	 hv_command_attach},
+	{"connect", "connect NAME HOST:PORT", "standard input and output on a socket",
+	 hv_command_connect},
 	{"ls", "ls", "the networks that are up", hv_command_ls},
 	{"ports", "ports  [NAME]", "every port: service, range, state, process, publication",
 	 hv_command_ports},
