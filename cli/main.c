@@ -39,6 +39,10 @@ static const struct sub_command sub_commands[] = {
 	 hv_command_refused},
 	{"why", "why    NAME [PORT|ADDR:PORT]",
 	 "who holds a port and until when; why a flow ended", hv_command_why},
+	{"connect", "connect - URL|HOST:PORT|tls:HOST:PORT",
+	 "standard input and output on a socket", hv_command_connect},
+	{"listen", "listen [ADDR:]PORT", "the same on a connection that comes",
+	 hv_command_listen},
 	{"service", "service NAME|PORT[/PROTO]|URL...", "what the registry of services knows",
 	 hv_command_service},
 };
