@@ -8,7 +8,6 @@
 /* argv[0] is the sub-command's name. */
 int hv_command_run(int argc, char **argv);
 int hv_command_attach(int argc, char **argv);
-int hv_command_connect(int argc, char **argv);
 int hv_command_ls(int argc, char **argv);
 int hv_command_ports(int argc, char **argv);
 int hv_command_flows(int argc, char **argv);
@@ -20,5 +19,7 @@ int hv_command_allow(int argc, char **argv);
 int hv_command_deny(int argc, char **argv);
 int hv_command_refused(int argc, char **argv);
 int hv_command_service(int argc, char **argv);
+int hv_command_connect(int argc, char **argv);
+int hv_command_listen(int argc, char **argv);
 
 #endif

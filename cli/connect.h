@@ -53,7 +53,7 @@ int hv_connect_here(const char *target, const struct hv_connect_settings *settin
 		    const struct hv_log *log);
 int hv_listen_here(const char *target, const struct hv_connect_settings *settings,
 		   const struct hv_log *log);
-/* cmd_connect_into.c */
+/* Its options but --explain and --timeout are errors. */
 int hv_connect_into(const char *name, const char *target,
 		    const struct hv_connect_settings *settings);
 

@@ -307,6 +307,31 @@ static int run(struct into *into)
 	return network_failed(into, more == -ETIMEDOUT ? "no answer in time" : into->error);
 }
 
+/* An option that says nothing of a connection into a network; NULL: none. */
+static const char *needless_option(const struct hv_connect_settings *settings)
+{
+	const struct {
+		bool given;
+		const char *option;
+	} options[] = {
+		{settings->udp, "--udp"},
+		{settings->v4_only, "-4: say 127.0.0.1:PORT; it"},
+		{settings->v6_only, "-6: say [::1]:PORT; it"},
+		{settings->ca_path, "--ca"},
+		{settings->cert_path, "--cert"},
+		{settings->alpn_count > 0, "--alpn"},
+		{settings->insecure, "--insecure"},
+		{settings->key_log_path, "--key-log"},
+		{settings->json, "--json"},
+	};
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (options[i].given)
+			return options[i].option;
+	}
+	return NULL;
+}
+
 int hv_connect_into(const char *name, const char *target,
 		    const struct hv_connect_settings *settings)
 {
@@ -315,8 +340,14 @@ int hv_connect_into(const char *name, const char *target,
 			    .settings = settings,
 			    .target = target,
 			    .fd = -1};
+	const char *needless = needless_option(settings);
 	int status;
 
+	if (needless) {
+		snprintf(into.error, sizeof(into.error), "%s is for 'haven connect -'",
+			 needless);
+		return hv_show_fail(into.error);
+	}
 	into.talk.fd = -1;
 	snprintf(into.to, sizeof(into.to), "%s", target);
 	if (hv_client_find(name, &network, into.error) < 0)
