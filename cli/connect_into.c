@@ -304,7 +304,10 @@ static int run(struct into *into)
 		json_decref(row);
 		return status;
 	}
-	return network_failed(into, more == -ETIMEDOUT ? "no answer in time" : into->error);
+	if (more == -ETIMEDOUT)
+		snprintf(into->error, sizeof(into->error), "no answer in %g s",
+			 (double)into->settings->timeout_ns / 1e9);
+	return network_failed(into, into->error);
 }
 
 /* An option that says nothing of a connection into a network; NULL: none. */
