@@ -102,7 +102,7 @@ static void what_is_not_is_refused(void **state)
 			fail_msg("%s: %s", cases[i].text, error);
 	}
 	memset(text, 'a', sizeof(text));
-	strcpy(text + sizeof(text) - 4, ":22");
+	memcpy(text + sizeof(text) - 4, ":22", 4);
 	assert_false(hv_connect_target_parse(text, &network, &target, error, sizeof(error)));
 }
 
