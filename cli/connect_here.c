@@ -51,7 +51,7 @@ static void explain_port(const struct hv_exchange *exchange,
 			  (int)local->port, "destination", hv_endpoint_text(destination, to)),
 		"ephemeral port %u chosen from 32768 to 60999%s: %s towards %s", local->port,
 		exchange->target.udp
-			? " at random among those that are free (RFC 6056 section 3.3.2)"
+			? ", the first that is free from a random one on (RFC 6056 section 3.3.2)"
 			: " by a keyed hash of the destination and a counter (RFC 6056, "
 			  "algorithm 4)",
 		from, to);
@@ -237,10 +237,14 @@ static int run(struct hv_exchange *exchange)
 
 	if (status == 0)
 		status = connect_to_target(exchange);
-	if (status == 0)
-		status = hv_exchange_tls(exchange);
 	if (status != 0)
 		return status;
+	status = hv_exchange_tls(exchange);
+	if (status != 0) {
+		/* Orderly: the alert tells the peer why. */
+		hv_exchange_close(exchange, false);
+		return status;
+	}
 	if (exchange->target.udp)
 		return hv_exchange_datagrams(exchange);
 	return exchange->target.http ? hv_fetch(exchange) : hv_exchange_stream(exchange);

@@ -193,6 +193,7 @@ static struct hv_pump pump_of(struct hv_exchange *exchange)
 		.in = &exchange->in,
 		.out = &exchange->out,
 		.explain = &exchange->explain,
+		.keep_output = exchange->settings->keep,
 	};
 }
 

@@ -186,11 +186,13 @@ static int serve_one(struct hv_exchange *exchange, const struct listening *liste
 {
 	int status = accept_one(exchange, listening);
 
-	if (status == 0)
-		status = hv_exchange_tls(exchange);
+	if (status != 0)
+		return status;
+	status = hv_exchange_tls(exchange);
 	if (status == 0)
 		status = hv_exchange_stream(exchange);
-	hv_exchange_close(exchange, status != 0);
+	/* Orderly: an alert of TLS tells the peer why. */
+	hv_exchange_close(exchange, false);
 	return status;
 }
 

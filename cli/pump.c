@@ -80,7 +80,8 @@ static enum hv_pump_result look_at_end(struct hv_pump *pump)
 	hv_explain_step(pump->explain, "receive-end", NULL,
 			"the peer has ended its direction, after %llu bytes",
 			(unsigned long long)pump->bytes_received);
-	hv_stdio_end_output(pump->out);
+	if (!pump->keep_output)
+		hv_stdio_end_output(pump->out);
 	/* Who sits at a terminal sees nothing of it, and has nobody to talk to any more. */
 	if (!pump->sent_end && pump->in->is_terminal)
 		end_sending(pump, "the peer has ended, and the input is a terminal");

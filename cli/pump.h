@@ -26,6 +26,7 @@ struct hv_pump {
 	struct haven_socket *socket;
 	struct hv_stdio *in, *out;
 	struct hv_explain *explain;
+	bool keep_output; /* it stays open at the peer's end: others will come */
 	uint64_t bytes_sent, bytes_received;
 	bool sent_end, received_end;
 	int error;

@@ -61,6 +61,10 @@ static bool parse_url(const struct haven_services *services, const char *text, b
 	target->path = text + url.path_at;
 	memcpy(target->host, url.host, sizeof(target->host));
 	memcpy(target->scheme, url.scheme, sizeof(target->scheme));
+	if (target->http && memchr(text, '@', url.path_at))
+		return wrong(error,
+			     "'%.*s...': a user name in a URL is nothing that haven sends",
+			     (int)strcspn(text, ":"), text);
 	if (target->udp && target->http)
 		return wrong(error, "'%.200s': HTTP is over TCP, and --udp is not", text);
 	if (target->udp && target->tls)
