@@ -187,7 +187,7 @@ static bool send_all(int fd, const uint8_t *data, size_t size)
 /* The input's end is the stream's end. A failure of the socket is told by the control socket, to the other thread. */
 static void *carry_input(void *user)
 {
-	static uint8_t buffer[BUFFER_BYTES];
+	uint8_t buffer[BUFFER_BYTES];
 	struct into *into = user;
 	ssize_t got;
 
@@ -219,7 +219,7 @@ static int standard_failed(const char *what, int error)
 
 static int carry_output(struct into *into)
 {
-	static uint8_t buffer[BUFFER_BYTES];
+	uint8_t buffer[BUFFER_BYTES];
 	ssize_t got;
 
 	while ((got = read_some(into->fd, buffer, sizeof(buffer))) > 0) {
