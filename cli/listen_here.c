@@ -49,7 +49,7 @@ static int listen_inside(struct hv_exchange *exchange, struct listening *listeni
 {
 	const struct hv_network *network = &exchange->inproc->gateway->network;
 	struct sockaddr_storage address;
-	struct haven_endpoint own;
+	struct haven_endpoint own = {0};
 	socklen_t size = sizeof(address);
 	int error =
 		listen_in(exchange, network->v4.guest, exchange->target.port, &listening->v4);
