@@ -77,7 +77,8 @@ static void answered(void *user)
 	struct hv_exchange *exchange = user;
 
 	hv_host_side_connected(&exchange->host_side, &exchange->explain,
-			       hv_inproc_relay(exchange->inproc, exchange->watch.port));
+			       hv_inproc_relay(exchange->inproc, exchange->port,
+					       &exchange->far));
 }
 
 /* --- connecting ------------------------------------------------------------------------- */
@@ -142,7 +143,10 @@ static int begin_connecting(struct hv_exchange *exchange,
 	if (haven_getsockname(exchange->socket, (struct sockaddr *)&address, &size) == 0)
 		haven_endpoint_from_sockaddr((struct sockaddr *)&address, &local);
 	explain_port(exchange, destination, &local);
-	exchange->watch.port = exchange->target.udp ? 0 : local.port;
+	exchange->port = local.port;
+	exchange->far = *destination;
+	if (!exchange->target.udp)
+		hv_packet_watch_begin(&exchange->watch, local.port, destination);
 	return 0;
 }
 

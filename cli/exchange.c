@@ -229,19 +229,21 @@ int hv_exchange_datagrams(struct hv_exchange *exchange)
 
 /* --- the end ---------------------------------------------------------------------------- */
 
-struct port_state {
-	uint16_t port;
+struct connection_state {
+	const struct hv_exchange *exchange;
 	const char *state;
 };
 
 static bool find_state(void *user, const struct haven_port_info *info)
 {
-	struct port_state *wanted = user;
-	struct haven_endpoint local;
+	struct connection_state *wanted = user;
+	struct haven_endpoint local, remote;
 
 	if (info->protocol != IPPROTO_TCP || info->remote.ss_family == 0 ||
 	    haven_endpoint_from_sockaddr((const struct sockaddr *)&info->local, &local) < 0 ||
-	    local.port != wanted->port)
+	    haven_endpoint_from_sockaddr((const struct sockaddr *)&info->remote, &remote) < 0 ||
+	    local.port != wanted->exchange->port ||
+	    !hv_endpoint_equal(&remote, &wanted->exchange->far))
 		return true;
 	wanted->state = info->state;
 	return false;
@@ -249,10 +251,10 @@ static bool find_state(void *user, const struct haven_port_info *info)
 
 static void tell_end(struct hv_exchange *exchange)
 {
-	struct port_state own = {.port = exchange->watch.port};
+	struct connection_state own = {.exchange = exchange};
 	const struct hv_explain *explain = &exchange->explain;
 
-	if (!explain->on || own.port == 0)
+	if (!explain->on)
 		return;
 	haven_ports_each(exchange->inproc->stack, find_state, &own);
 	if (own.state && strcmp(own.state, "TIME-WAIT") == 0)
@@ -266,7 +268,7 @@ static void tell_end(struct hv_exchange *exchange)
 	else
 		hv_explain_step(explain, "client-end",
 				json_pack("{s:s}", "state", own.state ? own.state : "CLOSED"),
-				"haven's client is in %s", own.state ? own.state : "CLOSED");
+				"haven's own end is in %s", own.state ? own.state : "CLOSED");
 	hv_host_side_ended(&exchange->host_side, explain);
 }
 
@@ -279,6 +281,6 @@ void hv_exchange_close(struct hv_exchange *exchange, bool abort)
 	else
 		haven_close(exchange->socket);
 	exchange->socket = NULL;
-	hv_inproc_drain(exchange->inproc, CLOSE_NS);
+	hv_inproc_drain(exchange->inproc, exchange->port, &exchange->far, CLOSE_NS);
 	tell_end(exchange);
 }

@@ -28,6 +28,8 @@ struct hv_exchange {
 	struct haven_tls_context *tls; /* NULL: no TLS */
 	enum haven_tls_role role;
 	struct haven_socket *socket; /* the one that bytes go by; NULL: none now */
+	uint16_t port;		     /* of the client's stack */
+	struct haven_endpoint far;   /* the other end, as it is seen there */
 	const char *name;	     /* whom errors are about: the peer */
 	uint64_t deadline_ns;	     /* of connecting */
 };

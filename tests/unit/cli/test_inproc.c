@@ -60,6 +60,20 @@ static unsigned wait_for(struct hv_inproc *inproc, struct haven_socket *socket, 
 	return hv_inproc_wait(inproc, socket, events, hv_inproc_now(inproc) + LIMIT_NS);
 }
 
+static void ends_of(struct haven_socket *socket, uint16_t *port, struct haven_endpoint *far)
+{
+	struct sockaddr_storage address;
+	struct haven_endpoint own;
+	socklen_t size = sizeof(address);
+
+	assert_int_equal(haven_getsockname(socket, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(haven_endpoint_from_sockaddr((struct sockaddr *)&address, &own), 0);
+	*port = own.port;
+	size = sizeof(address);
+	assert_int_equal(haven_getpeername(socket, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(haven_endpoint_from_sockaddr((struct sockaddr *)&address, far), 0);
+}
+
 static void out_to_a_loopback_address_and_back(void **state)
 {
 	struct hv_inproc *inproc = create(NULL, NULL);
@@ -67,7 +81,8 @@ static void out_to_a_loopback_address_and_back(void **state)
 	struct sockaddr_in peer;
 	socklen_t size = sizeof(peer);
 	char text[8] = "";
-	uint16_t port;
+	struct haven_endpoint far = {0};
+	uint16_t port, own;
 	int listener = listen_on_host("127.0.0.53", &port), fd;
 
 	(void)state;
@@ -76,6 +91,8 @@ static void out_to_a_loopback_address_and_back(void **state)
 		    HAVEN_EVENT_CONNECTED);
 	fd = accept(listener, (struct sockaddr *)&peer, &size);
 	assert_true(fd >= 0);
+	ends_of(socket, &own, &far);
+	assert_non_null(hv_inproc_relay(inproc, own, &far));
 	assert_int_equal(send(fd, "hello", 5, 0), 5);
 	assert_true(wait_for(inproc, socket, HAVEN_EVENT_READABLE));
 	assert_int_equal(haven_recv(socket, text, sizeof(text), 0), 5);
@@ -83,7 +100,7 @@ static void out_to_a_loopback_address_and_back(void **state)
 	close(fd);
 	assert_true(wait_for(inproc, socket, HAVEN_EVENT_PEER_CLOSED));
 	haven_close(socket);
-	hv_inproc_drain(inproc, LIMIT_NS);
+	hv_inproc_drain(inproc, own, &far, LIMIT_NS);
 	assert_true(TAILQ_EMPTY(&inproc->gateway->relays));
 	close(listener);
 	hv_inproc_destroy(inproc);
@@ -160,7 +177,9 @@ static void in_by_a_published_port(void **state)
 	struct haven_endpoint host = {0};
 	struct hv_published *published;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct haven_endpoint far;
 	struct hv_relay *relay;
+	uint16_t own;
 
 	(void)state;
 	assert_true(hv_address_parse("127.0.0.1", host.address));
@@ -171,7 +190,9 @@ static void in_by_a_published_port(void **state)
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_true(wait_for(inproc, listener, HAVEN_EVENT_READABLE));
 	assert_int_equal(haven_accept(listener, NULL, NULL, &accepted), 0);
-	relay = hv_inproc_relay(inproc, 80);
+	ends_of(accepted, &own, &far);
+	assert_int_equal(own, 80);
+	relay = hv_inproc_relay(inproc, own, &far);
 	assert_non_null(relay);
 	assert_int_equal(relay->flow.kind, HV_FLOW_TCP_IN);
 	assert_true(seen.outbound >= 2 && seen.inbound >= 2);

@@ -105,20 +105,29 @@ static void odd_options_end_the_list(void **state)
 	assert_false(segment.has_mss);
 }
 
-static void the_watch_keeps_to_its_port(void **state)
+static void the_watch_keeps_to_its_connection(void **state)
 {
 	struct hv_explain explain = {0};
 	struct hv_packet_watch watch = {.explain = &explain};
+	struct haven_endpoint far = {.port = 444};
 
 	(void)state;
 	hv_packet_watch_see(&watch, true, syn4, sizeof(syn4));
-	assert_false(watch.syn_seen);
-	watch.port = 443;
+	hv_packet_watch_begin(&watch, 443, NULL);
+	hv_packet_watch_see(&watch, true, syn4, sizeof(syn4));
+	assert_true(hv_address_parse("192.0.2.1", far.address));
+	hv_packet_watch_begin(&watch, 0x8001, &far);
 	hv_packet_watch_see(&watch, true, syn4, sizeof(syn4));
 	assert_false(watch.syn_seen);
-	watch.port = 0x8001;
+	far.port = 443;
+	hv_packet_watch_begin(&watch, 0x8001, &far);
 	hv_packet_watch_see(&watch, true, syn4, sizeof(syn4));
 	assert_true(watch.syn_seen);
+	/* Of a listener: the first that comes. */
+	hv_packet_watch_begin(&watch, 443, NULL);
+	hv_packet_watch_see(&watch, false, syn4, sizeof(syn4));
+	assert_true(watch.syn_seen);
+	assert_int_equal(watch.far.port, 0x8001);
 }
 
 int main(void)
@@ -129,7 +138,7 @@ int main(void)
 		cmocka_unit_test(without_a_length),
 		cmocka_unit_test(what_is_cut_off_is_none),
 		cmocka_unit_test(odd_options_end_the_list),
-		cmocka_unit_test(the_watch_keeps_to_its_port),
+		cmocka_unit_test(the_watch_keeps_to_its_connection),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
