@@ -94,11 +94,16 @@ int hv_exchange_begin(struct hv_exchange *exchange)
 		return hv_exchange_fail(exchange, "%s", error.text);
 	hv_stdio_open_input(&exchange->in, &exchange->inproc->gateway->loop, STDIN_FILENO);
 	hv_stdio_open_output(&exchange->out, &exchange->inproc->gateway->loop, STDOUT_FILENO);
-	exchange->deadline_ns =
-		exchange->settings->timeout_ns
-			? hv_inproc_now(exchange->inproc) + exchange->settings->timeout_ns
-			: UINT64_MAX;
+	hv_exchange_set_deadline(exchange);
 	return 0;
+}
+
+void hv_exchange_set_deadline(struct hv_exchange *exchange)
+{
+	uint64_t timeout_ns = exchange->settings->timeout_ns;
+
+	exchange->deadline_ns =
+		timeout_ns ? hv_inproc_now(exchange->inproc) + timeout_ns : UINT64_MAX;
 }
 
 void hv_exchange_end(struct hv_exchange *exchange)
@@ -260,10 +265,10 @@ static void tell_end(struct hv_exchange *exchange)
 	if (own.state && strcmp(own.state, "TIME-WAIT") == 0)
 		hv_explain_step(
 			explain, "client-end",
-			json_pack("{s:s, s:i}", "state", own.state, "left_ms",
+			json_pack("{s:s, s:i}", "state", own.state, "time_wait_ms",
 				  (int)(HV_INPROC_TIME_WAIT_NS / HV_NS_PER_MS)),
-			"haven's client, which sent the first FIN, is in TIME-WAIT for %d s, "
-			"or until this process ends, which is now",
+			"haven's own end is in TIME-WAIT for %d s, or until this process ends, "
+			"which is now",
 			(int)(HV_INPROC_TIME_WAIT_NS / HV_NS_PER_S));
 	else
 		hv_explain_step(explain, "client-end",

@@ -185,6 +185,7 @@ static int serve_one(struct hv_exchange *exchange, const struct listening *liste
 
 	if (status != 0)
 		return status;
+	hv_exchange_set_deadline(exchange);
 	status = hv_exchange_tls(exchange);
 	if (status == 0)
 		status = hv_exchange_stream(exchange);

@@ -212,7 +212,7 @@ static void see_syn(struct hv_packet_watch *watch, const struct hv_segment *segm
 static void see_end(struct hv_packet_watch *watch, bool outbound,
 		    const struct hv_segment *segment)
 {
-	const char *who = outbound ? "haven's client" : "the peer's side, through the gateway";
+	const char *who = outbound ? "haven's own end" : "the peer's side, through the gateway";
 
 	if (segment->rst && !watch->rst_seen) {
 		watch->rst_seen = true;
