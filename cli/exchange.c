@@ -286,6 +286,8 @@ void hv_exchange_close(struct hv_exchange *exchange, bool abort)
 	else
 		haven_close(exchange->socket);
 	exchange->socket = NULL;
+	if (exchange->target.udp)
+		return;
 	hv_inproc_drain(exchange->inproc, exchange->port, &exchange->far, CLOSE_NS);
 	tell_end(exchange);
 }

@@ -189,8 +189,8 @@ static int serve_one(struct hv_exchange *exchange, const struct listening *liste
 	status = hv_exchange_tls(exchange);
 	if (status == 0)
 		status = hv_exchange_stream(exchange);
-	/* Orderly: an alert of TLS tells the peer why. */
-	hv_exchange_close(exchange, false);
+	/* An alert of TLS tells the peer why; but what we could not send must not look whole. */
+	hv_exchange_close(exchange, status == HV_EXIT_FAILED);
 	return status;
 }
 

@@ -170,10 +170,13 @@ static void tell_datagram(const struct hv_pump *pump, const char *step, ssize_t 
 static enum hv_pump_result send_datagram(struct hv_pump *pump, uint8_t *buffer)
 {
 	struct iovec iov = {.iov_base = buffer, .iov_len = DATAGRAM_MAX};
-	int error = hv_stdio_ready(pump->in);
 	ssize_t size;
+	int error;
 
-	if (pump->sent_end || error == -EAGAIN)
+	if (pump->sent_end || !(haven_socket_events(pump->socket) & HAVEN_EVENT_WRITABLE))
+		return HV_PUMP_DONE;
+	error = hv_stdio_ready(pump->in);
+	if (error == -EAGAIN)
 		return HV_PUMP_DONE;
 	if (error < 0)
 		return failed(pump, HV_PUMP_INPUT, error);

@@ -23,13 +23,12 @@ static const char *find(const char *name)
 	uint8_t addresses[HV_HOSTS_MAX][16];
 	unsigned count = hv_hosts_find(text, strlen(text), name, addresses);
 	char one[HV_ENDPOINT_TEXT];
+	size_t used = 0;
 
 	out[0] = '\0';
-	for (unsigned i = 0; i < count; i++) {
-		if (i > 0)
-			strcat(out, " ");
-		strcat(out, hv_address_text(addresses[i], one));
-	}
+	for (unsigned i = 0; i < count; i++)
+		used += (size_t)snprintf(out + used, sizeof(out) - used, "%s%s", i ? " " : "",
+					 hv_address_text(addresses[i], one));
 	return out;
 }
 
@@ -50,10 +49,12 @@ static void no_more_than_there_is_room_for(void **state)
 {
 	uint8_t addresses[HV_HOSTS_MAX][16];
 	char many[100 * 24] = "";
+	size_t used = 0;
 
 	(void)state;
 	for (int i = 1; i < 100; i++)
-		sprintf(many + strlen(many), "192.0.2.%d a.test\n", i);
+		used += (size_t)snprintf(many + used, sizeof(many) - used,
+					 "192.0.2.%d a.test\n", i);
 	assert_int_equal(hv_hosts_find(many, strlen(many), "a.test", addresses), HV_HOSTS_MAX);
 	assert_int_equal(hv_hosts_find(many, 0, "a.test", addresses), 0);
 	assert_int_equal(hv_hosts_lookup("/nonexistent/hosts", "a.test", addresses), 0);

@@ -18,7 +18,7 @@ static size_t feed(const char *text, size_t step)
 		size_t piece = size - at < step ? size - at : step;
 		struct hv_http_span span;
 		/* On the heap, so that a sanitizer sees what is read beyond. */
-		uint8_t *copy = malloc(piece);
+		uint8_t *copy = malloc(piece ? piece : 1);
 		size_t taken;
 
 		memcpy(copy, text + at, piece);
