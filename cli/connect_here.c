@@ -44,17 +44,21 @@ static void explain_port(const struct hv_exchange *exchange,
 			 const struct haven_endpoint *local)
 {
 	char to[HV_ENDPOINT_TEXT], from[HV_ENDPOINT_TEXT];
+	struct haven_stack_config config;
+	const char *how =
+		" by a keyed hash of the destination and a counter (RFC 6056, algorithm 4)";
 
-	hv_explain_step(
-		&exchange->explain, "port",
-		json_pack("{s:s, s:i, s:s}", "local", hv_endpoint_text(local, from), "port",
-			  (int)local->port, "destination", hv_endpoint_text(destination, to)),
-		"ephemeral port %u chosen from 32768 to 60999%s: %s towards %s", local->port,
-		exchange->target.udp
-			? ", the first that is free from a random one on (RFC 6056 section 3.3.2)"
-			: " by a keyed hash of the destination and a counter (RFC 6056, "
-			  "algorithm 4)",
-		from, to);
+	if (!exchange->explain.on)
+		return;
+	if (exchange->target.udp)
+		how = ", the first that is free from a random one on (RFC 6056 section 3.3.2)";
+	haven_stack_config_init(&config); /* the range is left as it is by the client's stack */
+	hv_explain_step(&exchange->explain, "port",
+			json_pack("{s:s, s:i, s:s}", "local", hv_endpoint_text(local, from),
+				  "port", (int)local->port, "destination",
+				  hv_endpoint_text(destination, to)),
+			"ephemeral port %u chosen from %u to %u%s: %s towards %s", local->port,
+			config.ephemeral_first, config.ephemeral_last, how, from, to);
 }
 
 static void explain_destination(const struct hv_exchange *exchange,
@@ -77,7 +81,8 @@ static void answered(void *user)
 	struct hv_exchange *exchange = user;
 
 	hv_host_side_connected(&exchange->host_side, &exchange->explain,
-			       hv_inproc_relay(exchange->inproc, exchange->watch.port));
+			       hv_inproc_relay(exchange->inproc, exchange->port,
+					       &exchange->far));
 }
 
 /* --- connecting ------------------------------------------------------------------------- */
@@ -142,7 +147,10 @@ static int begin_connecting(struct hv_exchange *exchange,
 	if (haven_getsockname(exchange->socket, (struct sockaddr *)&address, &size) == 0)
 		haven_endpoint_from_sockaddr((struct sockaddr *)&address, &local);
 	explain_port(exchange, destination, &local);
-	exchange->watch.port = exchange->target.udp ? 0 : local.port;
+	exchange->port = local.port;
+	exchange->far = *destination;
+	if (!exchange->target.udp)
+		hv_packet_watch_begin(&exchange->watch, local.port, destination);
 	return 0;
 }
 
@@ -240,14 +248,14 @@ static int run(struct hv_exchange *exchange)
 	if (status != 0)
 		return status;
 	status = hv_exchange_tls(exchange);
-	if (status != 0) {
-		/* Orderly: the alert tells the peer why. */
-		hv_exchange_close(exchange, false);
-		return status;
-	}
-	if (exchange->target.udp)
-		return hv_exchange_datagrams(exchange);
-	return exchange->target.http ? hv_fetch(exchange) : hv_exchange_stream(exchange);
+	if (status == 0 && exchange->target.udp)
+		status = hv_exchange_datagrams(exchange);
+	else if (status == 0)
+		status = exchange->target.http ? hv_fetch(exchange)
+					       : hv_exchange_stream(exchange);
+	/* An alert of TLS tells the peer why; but what we could not send must not look whole. */
+	hv_exchange_close(exchange, status == HV_EXIT_FAILED);
+	return status;
 }
 
 int hv_connect_here(const char *target, const struct hv_connect_settings *settings,

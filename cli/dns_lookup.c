@@ -314,9 +314,9 @@ static int take_answer(struct question *question)
 }
 
 /* 0: all have their answers; -ETIMEDOUT, or what went wrong. */
-static int wait_for_answers(struct question *questions, unsigned count)
+static int wait_for_answers(const struct hv_dns_lookup *lookup, struct question *questions,
+			    unsigned count)
 {
-	struct hv_dns_lookup *lookup = questions[0].lookup;
 	struct hv_inproc *inproc = lookup->inproc;
 	unsigned waiting = count;
 
@@ -354,9 +354,9 @@ static void take_address(void *user, const char *name, const uint8_t address[16]
 		question->lookup->address(question->lookup->user, address);
 }
 
-static enum hv_dns_lookup_result judge(struct question *questions, unsigned count)
+static enum hv_dns_lookup_result judge(struct hv_dns_lookup *lookup, struct question *questions,
+				       unsigned count)
 {
-	struct hv_dns_lookup *lookup = questions[0].lookup;
 	enum hv_dns_lookup_result result = HV_DNS_LOOKUP_NO_ANSWER;
 
 	for (unsigned i = 0; i < count; i++) {
@@ -390,9 +390,9 @@ enum hv_dns_lookup_result hv_dns_lookup(struct hv_dns_lookup *lookup)
 	if (lookup->v4 && lookup->error == 0)
 		lookup->error = begin(&questions[count++], lookup, HV_DNS_A);
 	if (lookup->error == 0)
-		lookup->error = wait_for_answers(questions, count);
+		lookup->error = wait_for_answers(lookup, questions, count);
 	if (lookup->error == 0 || lookup->error == -ETIMEDOUT)
-		result = judge(questions, count);
+		result = judge(lookup, questions, count);
 	for (unsigned i = 0; i < count; i++)
 		finish(&questions[i]);
 	lookup->inproc->work = true;

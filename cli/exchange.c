@@ -94,11 +94,16 @@ int hv_exchange_begin(struct hv_exchange *exchange)
 		return hv_exchange_fail(exchange, "%s", error.text);
 	hv_stdio_open_input(&exchange->in, &exchange->inproc->gateway->loop, STDIN_FILENO);
 	hv_stdio_open_output(&exchange->out, &exchange->inproc->gateway->loop, STDOUT_FILENO);
-	exchange->deadline_ns =
-		exchange->settings->timeout_ns
-			? hv_inproc_now(exchange->inproc) + exchange->settings->timeout_ns
-			: UINT64_MAX;
+	hv_exchange_set_deadline(exchange);
 	return 0;
+}
+
+void hv_exchange_set_deadline(struct hv_exchange *exchange)
+{
+	uint64_t timeout_ns = exchange->settings->timeout_ns;
+
+	exchange->deadline_ns =
+		timeout_ns ? hv_inproc_now(exchange->inproc) + timeout_ns : UINT64_MAX;
 }
 
 void hv_exchange_end(struct hv_exchange *exchange)
@@ -229,19 +234,21 @@ int hv_exchange_datagrams(struct hv_exchange *exchange)
 
 /* --- the end ---------------------------------------------------------------------------- */
 
-struct port_state {
-	uint16_t port;
+struct connection_state {
+	const struct hv_exchange *exchange;
 	const char *state;
 };
 
 static bool find_state(void *user, const struct haven_port_info *info)
 {
-	struct port_state *wanted = user;
-	struct haven_endpoint local;
+	struct connection_state *wanted = user;
+	struct haven_endpoint local, remote;
 
 	if (info->protocol != IPPROTO_TCP || info->remote.ss_family == 0 ||
 	    haven_endpoint_from_sockaddr((const struct sockaddr *)&info->local, &local) < 0 ||
-	    local.port != wanted->port)
+	    haven_endpoint_from_sockaddr((const struct sockaddr *)&info->remote, &remote) < 0 ||
+	    local.port != wanted->exchange->port ||
+	    !hv_endpoint_equal(&remote, &wanted->exchange->far))
 		return true;
 	wanted->state = info->state;
 	return false;
@@ -249,24 +256,24 @@ static bool find_state(void *user, const struct haven_port_info *info)
 
 static void tell_end(struct hv_exchange *exchange)
 {
-	struct port_state own = {.port = exchange->watch.port};
+	struct connection_state own = {.exchange = exchange};
 	const struct hv_explain *explain = &exchange->explain;
 
-	if (!explain->on || own.port == 0)
+	if (!explain->on)
 		return;
 	haven_ports_each(exchange->inproc->stack, find_state, &own);
 	if (own.state && strcmp(own.state, "TIME-WAIT") == 0)
 		hv_explain_step(
 			explain, "client-end",
-			json_pack("{s:s, s:i}", "state", own.state, "left_ms",
+			json_pack("{s:s, s:i}", "state", own.state, "time_wait_ms",
 				  (int)(HV_INPROC_TIME_WAIT_NS / HV_NS_PER_MS)),
-			"haven's client, which sent the first FIN, is in TIME-WAIT for %d s, "
-			"or until this process ends, which is now",
+			"haven's own end is in TIME-WAIT for %d s, or until this process ends, "
+			"which is now",
 			(int)(HV_INPROC_TIME_WAIT_NS / HV_NS_PER_S));
 	else
 		hv_explain_step(explain, "client-end",
 				json_pack("{s:s}", "state", own.state ? own.state : "CLOSED"),
-				"haven's client is in %s", own.state ? own.state : "CLOSED");
+				"haven's own end is in %s", own.state ? own.state : "CLOSED");
 	hv_host_side_ended(&exchange->host_side, explain);
 }
 
@@ -279,6 +286,8 @@ void hv_exchange_close(struct hv_exchange *exchange, bool abort)
 	else
 		haven_close(exchange->socket);
 	exchange->socket = NULL;
-	hv_inproc_drain(exchange->inproc, CLOSE_NS);
+	if (exchange->target.udp)
+		return;
+	hv_inproc_drain(exchange->inproc, exchange->port, &exchange->far, CLOSE_NS);
 	tell_end(exchange);
 }

@@ -28,6 +28,8 @@ struct hv_exchange {
 	struct haven_tls_context *tls; /* NULL: no TLS */
 	enum haven_tls_role role;
 	struct haven_socket *socket; /* the one that bytes go by; NULL: none now */
+	uint16_t port;		     /* of the client's stack */
+	struct haven_endpoint far;   /* the other end, as it is seen there */
 	const char *name;	     /* whom errors are about: the peer */
 	uint64_t deadline_ns;	     /* of connecting */
 };
@@ -35,6 +37,8 @@ struct hv_exchange {
 /* target and gateway_log are set. Returns 0, or what haven exits with, after a line. */
 int hv_exchange_begin(struct hv_exchange *exchange);
 void hv_exchange_end(struct hv_exchange *exchange);
+/* Until then it must be connected, from now on; begin does it, too. */
+void hv_exchange_set_deadline(struct hv_exchange *exchange);
 
 /* A line on standard error; return what haven exits with: HV_EXIT_FAILED, HV_EXIT_NETWORK. */
 __attribute__((format(printf, 2, 3))) int hv_exchange_fail(const struct hv_exchange *exchange,

@@ -244,12 +244,29 @@ unsigned hv_inproc_wait(struct hv_inproc *inproc, const struct haven_socket *soc
 	return now;
 }
 
-void hv_inproc_drain(struct hv_inproc *inproc, uint64_t limit_ns)
+struct hv_relay *hv_inproc_relay(const struct hv_inproc *inproc, uint16_t port,
+				 const struct haven_endpoint *far)
+{
+	struct hv_relay *relay;
+
+	TAILQ_FOREACH(relay, &inproc->gateway->relays, entry) {
+		const struct hv_flow *flow = &relay->flow;
+		bool in = flow->kind == HV_FLOW_TCP_IN;
+
+		if ((in ? flow->destination.port : flow->source.port) == port &&
+		    hv_endpoint_equal(in ? &flow->source : &flow->destination, far))
+			return relay;
+	}
+	return NULL;
+}
+
+void hv_inproc_drain(struct hv_inproc *inproc, uint16_t port, const struct haven_endpoint *far,
+		     uint64_t limit_ns)
 {
 	uint64_t end_ns = hv_inproc_now(inproc) + limit_ns;
 
 	inproc->work = true;
-	while (!TAILQ_EMPTY(&inproc->gateway->relays) && hv_inproc_now(inproc) < end_ns) {
+	while (hv_inproc_relay(inproc, port, far) && hv_inproc_now(inproc) < end_ns) {
 		if (hv_inproc_turn(inproc, end_ns) < 0)
 			return;
 	}
@@ -263,19 +280,4 @@ int hv_inproc_socket(struct hv_inproc *inproc, const uint8_t like[16], int type,
 	int domain = hv_address_is_v4(like) ? AF_INET : AF_INET6;
 
 	return haven_socket(inproc->stack, domain, type, 0, out);
-}
-
-struct hv_relay *hv_inproc_relay(const struct hv_inproc *inproc, uint16_t client_port)
-{
-	struct hv_relay *relay;
-
-	TAILQ_FOREACH(relay, &inproc->gateway->relays, entry) {
-		const struct haven_endpoint *client = relay->flow.kind == HV_FLOW_TCP_IN
-							      ? &relay->flow.destination
-							      : &relay->flow.source;
-
-		if (client->port == client_port)
-			return relay;
-	}
-	return NULL;
 }

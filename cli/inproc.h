@@ -63,8 +63,16 @@ int hv_inproc_turn(struct hv_inproc *inproc, uint64_t deadline_ns);
 unsigned hv_inproc_wait(struct hv_inproc *inproc, const struct haven_socket *socket,
 			unsigned events, uint64_t deadline_ns);
 
-/* What was closed is going its last ways: turns until the gateway's relays have ended, at most limit_ns. */
-void hv_inproc_drain(struct hv_inproc *inproc, uint64_t limit_ns);
+/*
+ * The gateway's relay of a connection of the client's: its port there, and its far end as the client sees it. NULL: there is none (any
+ * more).
+ */
+struct hv_relay *hv_inproc_relay(const struct hv_inproc *inproc, uint16_t port,
+				 const struct haven_endpoint *far);
+
+/* A connection that was closed is going its last ways: turns until its relay has ended, at most limit_ns. */
+void hv_inproc_drain(struct hv_inproc *inproc, uint16_t port, const struct haven_endpoint *far,
+		     uint64_t limit_ns);
 
 /* A socket of the client's stack, of the family of `like`. */
 int hv_inproc_socket(struct hv_inproc *inproc, const uint8_t like[16], int type,
@@ -79,8 +87,5 @@ const struct hv_network_family *hv_inproc_family(const struct hv_inproc *inproc,
  */
 void hv_inproc_destination(struct hv_inproc *inproc, const struct haven_endpoint *host,
 			   struct haven_endpoint *destination);
-
-/* The gateway's relay of the client's connection from or to this port of the client, NULL: there is none (any more). */
-struct hv_relay *hv_inproc_relay(const struct hv_inproc *inproc, uint16_t client_port);
 
 #endif

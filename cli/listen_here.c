@@ -49,7 +49,7 @@ static int listen_inside(struct hv_exchange *exchange, struct listening *listeni
 {
 	const struct hv_network *network = &exchange->inproc->gateway->network;
 	struct sockaddr_storage address;
-	struct haven_endpoint own;
+	struct haven_endpoint own = {0};
 	socklen_t size = sizeof(address);
 	int error =
 		listen_in(exchange, network->v4.guest, exchange->target.port, &listening->v4);
@@ -128,22 +128,17 @@ static void tell_listening(struct hv_exchange *exchange, const struct listening 
 /* --- a connection ----------------------------------------------------------------------- */
 
 /* The host's end of it knows who came: the client's stack may see the gateway in its place. */
-static void tell_peer(struct hv_exchange *exchange, const struct haven_endpoint *seen)
+static void tell_peer(struct hv_exchange *exchange)
 {
-	const struct hv_relay *relay;
+	const struct hv_relay *relay =
+		hv_inproc_relay(exchange->inproc, exchange->port, &exchange->far);
 	char who[HV_ENDPOINT_TEXT], as[HV_ENDPOINT_TEXT], port[HV_PORT_TEXT];
 
-	if (!exchange->explain.on)
-		return;
-	TAILQ_FOREACH(relay, &exchange->inproc->gateway->relays, entry) {
-		if (hv_endpoint_equal(&relay->flow.source, seen))
-			break;
-	}
-	if (!relay)
+	if (!exchange->explain.on || !relay)
 		return;
 	hv_explain_step(&exchange->explain, "accepted",
 			json_pack("{s:s, s:s}", "peer", hv_endpoint_text(&relay->peer, who),
-				  "seen_as", hv_endpoint_text(seen, as)),
+				  "seen_as", hv_endpoint_text(&exchange->far, as)),
 			"from %s (its port: %s); inside it is seen as %s", who,
 			hv_explain_port(relay->peer.port, HAVEN_SERVICE_TCP, port), as);
 	hv_host_side_connected(&exchange->host_side, &exchange->explain, relay);
@@ -154,7 +149,6 @@ static int accept_one(struct hv_exchange *exchange, const struct listening *list
 {
 	struct hv_inproc *inproc = exchange->inproc;
 	struct sockaddr_storage peer;
-	struct haven_endpoint seen = {0};
 	socklen_t size;
 	int error;
 
@@ -177,8 +171,11 @@ static int accept_one(struct hv_exchange *exchange, const struct listening *list
 	if (error < 0)
 		return hv_exchange_fail(exchange, "cannot accept a connection: %s",
 					haven_strerror(error));
-	haven_endpoint_from_sockaddr((struct sockaddr *)&peer, &seen);
-	tell_peer(exchange, &seen);
+	haven_endpoint_from_sockaddr((struct sockaddr *)&peer, &exchange->far);
+	/* One that came while another was served: its handshake was not looked at. */
+	if (!hv_endpoint_equal(&exchange->watch.far, &exchange->far))
+		hv_packet_watch_begin(&exchange->watch, listening->port, &exchange->far);
+	tell_peer(exchange);
 	return 0;
 }
 
@@ -188,11 +185,12 @@ static int serve_one(struct hv_exchange *exchange, const struct listening *liste
 
 	if (status != 0)
 		return status;
+	hv_exchange_set_deadline(exchange);
 	status = hv_exchange_tls(exchange);
 	if (status == 0)
 		status = hv_exchange_stream(exchange);
-	/* Orderly: an alert of TLS tells the peer why. */
-	hv_exchange_close(exchange, false);
+	/* An alert of TLS tells the peer why; but what we could not send must not look whole. */
+	hv_exchange_close(exchange, status == HV_EXIT_FAILED);
 	return status;
 }
 
@@ -203,8 +201,8 @@ static int serve(struct hv_exchange *exchange, const struct listening *listening
 
 	do {
 		exchange->host_side.known = false;
-		exchange->watch = (struct hv_packet_watch){.explain = &exchange->explain,
-							   .port = listening->port};
+		exchange->port = listening->port;
+		hv_packet_watch_begin(&exchange->watch, listening->port, NULL);
 		status = serve_one(exchange, listening);
 	} while (exchange->settings->keep && status != HV_EXIT_FAILED);
 	return status;

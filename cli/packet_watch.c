@@ -212,7 +212,7 @@ static void see_syn(struct hv_packet_watch *watch, const struct hv_segment *segm
 static void see_end(struct hv_packet_watch *watch, bool outbound,
 		    const struct hv_segment *segment)
 {
-	const char *who = outbound ? "haven's client" : "the peer's side, through the gateway";
+	const char *who = outbound ? "haven's own end" : "the peer's side, through the gateway";
 
 	if (segment->rst && !watch->rst_seen) {
 		watch->rst_seen = true;
@@ -220,12 +220,38 @@ static void see_end(struct hv_packet_watch *watch, bool outbound,
 	}
 	if (segment->fin && !watch->fin_seen[outbound]) {
 		watch->fin_seen[outbound] = true;
-		if (!watch->any_fin)
-			watch->first_fin_outbound = outbound;
 		hv_explain_step(watch->explain, "fin", fields_of(segment), "%s FIN by %s",
 				watch->any_fin ? "second" : "first", who);
 		watch->any_fin = true;
 	}
+}
+
+void hv_packet_watch_begin(struct hv_packet_watch *watch, uint16_t port,
+			   const struct haven_endpoint *far)
+{
+	*watch = (struct hv_packet_watch){
+		.explain = watch->explain,
+		.answered = watch->answered,
+		.user = watch->user,
+		.port = port,
+	};
+	if (far)
+		watch->far = *far;
+}
+
+static bool is_of(struct hv_packet_watch *watch, bool outbound,
+		  const struct hv_segment *segment)
+{
+	struct haven_endpoint far = {
+		.port = outbound ? segment->destination_port : segment->source_port,
+	};
+
+	memcpy(far.address, outbound ? segment->destination : segment->source, 16);
+	if (watch->port != (outbound ? segment->source_port : segment->destination_port))
+		return false;
+	if (watch->far.port == 0 && segment->syn && !segment->is_ack)
+		watch->far = far;
+	return hv_endpoint_equal(&far, &watch->far);
 }
 
 void hv_packet_watch_see(void *user, bool outbound, const uint8_t *frame, size_t size)
@@ -234,7 +260,7 @@ void hv_packet_watch_see(void *user, bool outbound, const uint8_t *frame, size_t
 	struct hv_segment segment;
 
 	if (watch->port == 0 || !hv_segment_read(frame, size, &segment) ||
-	    watch->port != (outbound ? segment.source_port : segment.destination_port))
+	    !is_of(watch, outbound, &segment))
 		return;
 	if (segment.syn) {
 		see_syn(watch, &segment);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <haven/forward.h>
+
 #include "cli/explain.h"
 
 /* The TCP header of a packet, and its options, as far as they are told. */
@@ -35,14 +37,20 @@ const char *hv_segment_options(const struct hv_segment *segment,
 
 struct hv_packet_watch {
 	struct hv_explain *explain;
-	uint16_t port; /* of the client's stack; 0: no connection yet */
 	/* Just before the first SYN-ACK from the gateway is told: it is there because of what the host's side said. May be NULL. */
 	void (*answered)(void *user);
 	void *user;
+	uint16_t port; /* of the client's stack; 0: no connection yet */
+	struct haven_endpoint
+		far; /* the other end; port 0: of whichever connection sends its SYN first */
 	bool syn_seen, syn_ack_seen, ack_seen;
-	bool fin_seen[2], first_fin_outbound, any_fin; /* by direction: [outbound] */
+	bool fin_seen[2], any_fin; /* by direction: [outbound] */
 	bool rst_seen;
 };
+
+/* Another connection. far: NULL: that of the next SYN. */
+void hv_packet_watch_begin(struct hv_packet_watch *watch, uint16_t port,
+			   const struct haven_endpoint *far);
 
 /* A hv_inproc_packet_fn; user is the struct hv_packet_watch. */
 void hv_packet_watch_see(void *user, bool outbound, const uint8_t *frame, size_t size);

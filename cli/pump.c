@@ -160,13 +160,23 @@ enum hv_pump_result hv_pump_stream(struct hv_pump *pump)
 
 /* --- datagrams ---------------------------------------------------------------------------------- */
 
+static void tell_datagram(const struct hv_pump *pump, const char *step, ssize_t size)
+{
+	if (pump->explain->on)
+		hv_explain_step(pump->explain, step, json_pack("{s:i}", "bytes", (int)size),
+				"%zd bytes", size);
+}
+
 static enum hv_pump_result send_datagram(struct hv_pump *pump, uint8_t *buffer)
 {
 	struct iovec iov = {.iov_base = buffer, .iov_len = DATAGRAM_MAX};
-	int error = hv_stdio_ready(pump->in);
 	ssize_t size;
+	int error;
 
-	if (pump->sent_end || error == -EAGAIN)
+	if (pump->sent_end || !(haven_socket_events(pump->socket) & HAVEN_EVENT_WRITABLE))
+		return HV_PUMP_DONE;
+	error = hv_stdio_ready(pump->in);
+	if (error == -EAGAIN)
 		return HV_PUMP_DONE;
 	if (error < 0)
 		return failed(pump, HV_PUMP_INPUT, error);
@@ -185,7 +195,7 @@ static enum hv_pump_result send_datagram(struct hv_pump *pump, uint8_t *buffer)
 		return failed(pump, HV_PUMP_NETWORK, (int)size);
 	if (size > 0) {
 		pump->bytes_sent += (uint64_t)size;
-		hv_explain_step(pump->explain, "datagram-out", NULL, "%zd bytes", size);
+		tell_datagram(pump, "datagram-out", size);
 	}
 	return HV_PUMP_DONE;
 }
@@ -222,7 +232,7 @@ static enum hv_pump_result receive_datagrams(struct hv_pump *pump, uint8_t *buff
 			return failed(pump, HV_PUMP_NETWORK, (int)size);
 		*any = true;
 		pump->bytes_received += (uint64_t)size;
-		hv_explain_step(pump->explain, "datagram-in", NULL, "%zd bytes", size);
+		tell_datagram(pump, "datagram-in", size);
 		result = write_all(pump, buffer, (size_t)size);
 	}
 	return result;

@@ -179,6 +179,19 @@ def the_reader_leaves(haven):
 
 
 @test(identities=("user",), links=("veth",))
+def an_input_that_fails(haven):
+    """The peer must not take a part for the whole: it is reset, and counts nothing."""
+    with open("/proc/self/mem", "rb") as unreadable:
+        process = subprocess.Popen(haven.words(haven.binary, "connect", "--json", "-", f"{OUT4}:82"),
+                                   stdin=unreadable, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    haven.processes.append(process)
+    out, err = process.communicate(timeout=20)
+    expect_equal((process.returncode, out), (125, b""), err.decode())
+    expect_in("cannot read standard input: Input/output error", err.decode(), "its line")
+    expect_in('"step": "rst"', err.decode(), "the peer is reset")
+
+
+@test(identities=("user",), links=("veth",))
 def a_socket_for_both(haven):
     """Standard input and output are one socket, as inetd and ssh's ProxyCommand have it; its state is left as it was."""
     ours, theirs = socket.socketpair()
