@@ -75,7 +75,7 @@ def what_is_not_tls_ends_and_is_told(haven):
     expect_equal(plain.returncode, 52, f"plain HTTP: an end, no reset: {plain.stderr}")
     expect_match(rf"TLS from {OUT4}:\d+ at port 9003: the peer does not speak TLS: it said "
                  "'GET / HTTP/1.1'", told(haven), "its line")
-    outside("sh", "-c", f"nc -z {HOST4} 9003 || true")
+    outside("bash", "-c", f"exec 3<>/dev/tcp/{HOST4}/9003")
     expect_equal(len(seen(haven)), before, "the guest has seen nothing of it")
 
 
