@@ -58,7 +58,8 @@ static double rate_of(struct hv_reading *reading, const struct hv_row *row, cons
 static void add(struct hv_text_table *table, struct hv_reading *reading,
 		const struct hv_row *row)
 {
-	char from[64], to[64], out[16], in[16], rate_text[16], rate[24], rtt[24] = "-", age[16];
+	char from[64], client[96], to[64], out[16], in[16], rate_text[16], rate[24],
+		rtt[24] = "-", age[16];
 	const json_t *rtt_ms = json_object_get(row->row, "rtt_ms");
 	const char *service = hv_row_text(row->row, "service");
 	const char *state = hv_row_text(row->row, "state");
@@ -77,6 +78,11 @@ static void add(struct hv_text_table *table, struct hv_reading *reading,
 		age,
 	};
 
+	if (*hv_row_text(row->row, "client")) {
+		snprintf(client, sizeof(client), "%s (%.20s)", from,
+			 hv_row_text(row->row, "client"));
+		cells[FROM] = client;
+	}
 	hv_text_bytes((unsigned long long)hv_row_number(row->row, "bytes_out"), out);
 	hv_text_bytes((unsigned long long)hv_row_number(row->row, "bytes_in"), in);
 	snprintf(rate, sizeof(rate), "%s/s",

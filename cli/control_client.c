@@ -190,9 +190,33 @@ static int connect_to(const struct hv_client_network *network, char error[HV_CLI
 	return failed;
 }
 
-static int send_request(int fd, json_t *request, char error[HV_CLIENT_ERROR])
+/* What goes with the first bytes of a request. */
+struct passed {
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+};
+
+static void attach(struct msghdr *message, struct passed *passed, int fd)
+{
+	struct cmsghdr *header;
+
+	memset(passed, 0, sizeof(*passed));
+	message->msg_control = passed->control.bytes;
+	message->msg_controllen = sizeof(passed->control.bytes);
+	header = CMSG_FIRSTHDR(message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+}
+
+int hv_client_say(const struct hv_client_talk *talk, const json_t *request, int passed_fd,
+		  char error[HV_CLIENT_ERROR])
 {
 	char *line = json_dumps(request, JSON_COMPACT);
+	struct passed passed;
 	size_t size, done = 0;
 	ssize_t sent = 0;
 
@@ -201,7 +225,12 @@ static int send_request(int fd, json_t *request, char error[HV_CLIENT_ERROR])
 	size = strlen(line);
 	line[size++] = '\n'; /* in place of the final 0 */
 	while (done < size && sent >= 0) {
-		sent = send(fd, line + done, size - done, MSG_NOSIGNAL);
+		struct iovec iov = {.iov_base = line + done, .iov_len = size - done};
+		struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+
+		if (passed_fd >= 0 && done == 0)
+			attach(&message, &passed, passed_fd);
+		sent = sendmsg(talk->fd, &message, MSG_NOSIGNAL);
 		if (sent > 0)
 			done += (size_t)sent;
 		else if (sent < 0 && errno == EINTR)
@@ -211,47 +240,37 @@ static int send_request(int fd, json_t *request, char error[HV_CLIENT_ERROR])
 	return done == size ? 0 : fail(error, -errno, "asking: %s", strerror(errno));
 }
 
-/* The reader of an answer. */
-struct reader {
-	int fd;
-	int patience_ms; /* -1: any */
-	const char *name;
-	char *buffer;
-	size_t size, begin, end; /* what was read and not yet used: begin..end */
-};
-
-static int fill(struct reader *reader, char error[HV_CLIENT_ERROR])
+static int fill(struct hv_client_talk *talk, char error[HV_CLIENT_ERROR])
 {
-	struct pollfd wait = {.fd = reader->fd, .events = POLLIN};
+	struct pollfd wait = {.fd = talk->fd, .events = POLLIN};
 	ssize_t size;
 
-	if (reader->begin > 0) {
-		reader->end -= reader->begin;
-		memmove(reader->buffer, reader->buffer + reader->begin, reader->end);
-		reader->begin = 0;
+	if (talk->begin > 0) {
+		talk->end -= talk->begin;
+		memmove(talk->buffer, talk->buffer + talk->begin, talk->end);
+		talk->begin = 0;
 	}
-	if (reader->end == reader->size) {
-		size_t wanted = reader->size ? reader->size * 2 : 65536;
-		char *grown = wanted <= LINE_MAX_BYTES ? realloc(reader->buffer, wanted) : NULL;
+	if (talk->end == talk->size) {
+		size_t wanted = talk->size ? talk->size * 2 : 65536;
+		char *grown = wanted <= LINE_MAX_BYTES ? realloc(talk->buffer, wanted) : NULL;
 
 		if (!grown)
-			return fail(error, -ENOMEM, "'%s': the answer is too long",
-				    reader->name);
-		reader->buffer = grown;
-		reader->size = wanted;
+			return fail(error, -ENOMEM, "'%s': the answer is too long", talk->name);
+		talk->buffer = grown;
+		talk->size = wanted;
 	}
-	if (poll(&wait, 1, reader->patience_ms) == 0)
+	if (poll(&wait, 1, talk->patience_ms) == 0)
 		return fail(error, -ETIMEDOUT, "'%s' does not answer; is it stopped?",
-			    reader->name);
-	size = recv(reader->fd, reader->buffer + reader->end, reader->size - reader->end, 0);
+			    talk->name);
+	size = recv(talk->fd, talk->buffer + talk->end, talk->size - talk->end, 0);
 	if (size == 0 || (size < 0 && errno != EINTR))
-		return fail(error, -ECONNREFUSED, "'%s' has ended", reader->name);
-	reader->end += size > 0 ? (size_t)size : 0;
+		return fail(error, -ECONNREFUSED, "'%s' has ended", talk->name);
+	talk->end += size > 0 ? (size_t)size : 0;
 	return 0;
 }
 
-/* The next row, or NULL with a line in error. */
-static json_t *read_row(struct reader *reader, int *failed, char error[HV_CLIENT_ERROR])
+/* The next line as an object, or NULL with a line in error. */
+static json_t *read_line(struct hv_client_talk *talk, int *failed, char error[HV_CLIENT_ERROR])
 {
 	json_error_t wrong;
 	json_t *row;
@@ -259,80 +278,114 @@ static json_t *read_row(struct reader *reader, int *failed, char error[HV_CLIENT
 		0; /* at what is there, so that long lines cost no more than short ones */
 	char *newline = NULL;
 
-	while (reader->end - reader->begin == looked ||
-	       !(newline = memchr(reader->buffer + reader->begin + looked, '\n',
-				  reader->end - reader->begin - looked))) {
-		looked = reader->end - reader->begin;
-		*failed = fill(reader, error);
+	while (talk->end - talk->begin == looked ||
+	       !(newline = memchr(talk->buffer + talk->begin + looked, '\n',
+				  talk->end - talk->begin - looked))) {
+		looked = talk->end - talk->begin;
+		*failed = fill(talk, error);
 		if (*failed < 0)
 			return NULL;
 	}
-	row = json_loadb(reader->buffer + reader->begin,
-			 (size_t)(newline - reader->buffer) - reader->begin, 0, &wrong);
-	reader->begin = (size_t)(newline - reader->buffer) + 1;
+	row = json_loadb(talk->buffer + talk->begin,
+			 (size_t)(newline - talk->buffer) - talk->begin, 0, &wrong);
+	talk->begin = (size_t)(newline - talk->buffer) + 1;
 	if (json_is_object(row))
 		return row;
 	json_decref(row);
-	*failed = fail(error, -EPROTO, "'%s' gives an answer that is no JSON object",
-		       reader->name);
+	*failed =
+		fail(error, -EPROTO, "'%s' gives an answer that is no JSON object", talk->name);
 	return NULL;
 }
 
-static int read_answer(struct reader *reader, void (*row)(void *user, json_t *row), void *user,
-		       char *note, char error[HV_CLIENT_ERROR])
+static bool is_type(const json_t *row, const char *type)
 {
-	const char *type = "";
+	const char *text = json_string_value(json_object_get(row, "type"));
+
+	return text && strcmp(text, type) == 0;
+}
+
+int hv_client_row(struct hv_client_talk *talk, json_t **row, char *note,
+		  char error[HV_CLIENT_ERROR])
+{
 	const char *text;
 	int failed = 0;
 
-	while (strcmp(type, "end") != 0 && failed == 0) {
-		json_t *one = read_row(reader, &failed, error);
-
-		if (!one)
-			break;
-		text = json_string_value(json_object_get(one, "type"));
-		type = !text			    ? ""
-		       : strcmp(text, "end") == 0   ? "end"
-		       : strcmp(text, "error") == 0 ? "error"
-						    : "";
-		if (strcmp(type, "error") == 0) {
-			text = json_string_value(json_object_get(one, "message"));
-			failed = fail(error, -EREMOTEIO, "%s", text ? text : "it failed");
-		} else if (strcmp(type, "end") == 0) {
-			text = json_string_value(json_object_get(one, "note"));
-			if (note)
-				snprintf(note, HV_CLIENT_ERROR, "%s", text ? text : "");
-		} else {
-			row(user, one);
-		}
-		json_decref(one);
+	*row = read_line(talk, &failed, error);
+	if (!*row)
+		return failed;
+	if (is_type(*row, "error")) {
+		text = json_string_value(json_object_get(*row, "message"));
+		failed =
+			fail(error,
+			     json_is_true(json_object_get(*row, "again")) ? -EBUSY : -EREMOTEIO,
+			     "%s", text ? text : "it failed");
+	} else if (is_type(*row, "end")) {
+		text = json_string_value(json_object_get(*row, "note"));
+		if (note)
+			snprintf(note, HV_CLIENT_ERROR, "%s", text ? text : "");
+	} else {
+		return 1;
 	}
+	json_decref(*row);
+	*row = NULL;
 	return failed;
+}
+
+int hv_client_open(const struct hv_client_network *network, struct hv_client_talk *talk,
+		   char error[HV_CLIENT_ERROR])
+{
+	memset(talk, 0, sizeof(*talk));
+	talk->name = network->name;
+	talk->patience_ms = PATIENCE_MS;
+	talk->fd = connect_to(network, error);
+	return talk->fd < 0 ? talk->fd : 0;
+}
+
+void hv_client_close(struct hv_client_talk *talk)
+{
+	free(talk->buffer);
+	if (talk->fd >= 0)
+		close(talk->fd);
+}
+
+static int ask_one(struct hv_client_talk *talk, const json_t *request,
+		   void (*row)(void *user, json_t *row), void *user, char *note,
+		   char error[HV_CLIENT_ERROR])
+{
+	int more;
+
+	talk->patience_ms = json_is_true(json_object_get(request, "follow")) ? -1 : PATIENCE_MS;
+	more = hv_client_say(talk, request, -1, error);
+	if (more < 0)
+		return more;
+	do {
+		json_t *one;
+
+		more = hv_client_row(talk, &one, note, error);
+		if (more > 0) {
+			row(user, one);
+			json_decref(one);
+		}
+	} while (more > 0);
+	return more;
 }
 
 int hv_client_ask(const struct hv_client_network *network, json_t *request,
 		  void (*row)(void *user, json_t *row), void *user, char *note,
 		  char error[HV_CLIENT_ERROR])
 {
-	struct reader reader = {.name = network->name};
 	size_t count = json_is_array(request) ? json_array_size(request) : 1;
-	int failed = 0;
+	struct hv_client_talk talk;
+	int failed = hv_client_open(network, &talk, error);
 
 	if (note)
 		note[0] = '\0';
-	reader.fd = connect_to(network, error);
-	if (reader.fd < 0)
-		return reader.fd;
 	for (size_t i = 0; i < count && failed == 0; i++) {
-		json_t *one = json_is_array(request) ? json_array_get(request, i) : request;
+		const json_t *one =
+			json_is_array(request) ? json_array_get(request, i) : request;
 
-		reader.patience_ms =
-			json_is_true(json_object_get(one, "follow")) ? -1 : PATIENCE_MS;
-		failed = send_request(reader.fd, one, error);
-		if (failed == 0)
-			failed = read_answer(&reader, row, user, note, error);
+		failed = ask_one(&talk, one, row, user, note, error);
 	}
-	free(reader.buffer);
-	close(reader.fd);
+	hv_client_close(&talk);
 	return failed;
 }

@@ -168,6 +168,8 @@ static json_t *flow_row(struct hv_audit *audit, const char *event, const struct 
 	json_object_set_new(row, "flow", json_integer((json_int_t)flow->number));
 	json_object_set_new(row, "verdict", json_string("allowed"));
 	set_rule(audit, row, haven_filter_rule_number(filter, flow->rule));
+	if (flow->by_command)
+		json_object_set_new(row, "client", json_string("haven connect"));
 	if (flow->name)
 		json_object_set_new(row, "name", json_string(flow->name));
 	return row;

@@ -18,6 +18,7 @@
 #include <haven/service.h>
 
 #include "gateway/control_state.h"
+#include "gateway/passed.h"
 
 #define CLIENTS_MAX 16
 /* Those that are told that they are not served. */
@@ -43,9 +44,21 @@ static void free_client(struct hv_source *source)
 		hv_container(source, struct hv_control_client, source);
 
 	haven_rules_destroy(client->staged);
+	if (client->passed_fd >= 0)
+		close(client->passed_fd);
 	free(client->request);
 	free(client->output);
 	free(client);
+}
+
+/* The number that it is counted in. */
+static unsigned *count_of(const struct hv_control_client *client)
+{
+	struct hv_control *control = client->control;
+
+	if (client->ending)
+		return &control->refused_count;
+	return client->connects ? &control->connect_count : &control->client_count;
 }
 
 static void drop(struct hv_control_client *client)
@@ -53,10 +66,7 @@ static void drop(struct hv_control_client *client)
 	struct hv_loop *loop = &client->control->gateway->loop;
 
 	LIST_REMOVE(client, entry);
-	if (client->ending)
-		client->control->refused_count--;
-	else
-		client->control->client_count--;
+	--*count_of(client);
 	hv_loop_timer_cancel(loop, &client->timeout);
 	hv_answer_end(&client->answer);
 	hv_source_close(loop, &client->source, free_client);
@@ -207,15 +217,16 @@ static bool take_line(struct hv_control_client *client)
 	return true;
 }
 
-static void refuse(struct hv_control_client *client, const char *message)
+/* again: a moment later it will probably do. */
+static void refuse(struct hv_control_client *client, const char *message, bool again)
 {
-	static const char line[] = "{\"type\":\"error\",\"message\":\"%s\"}\n";
+	static const char line[] = "{\"type\":\"error\",\"message\":\"%s\"%s}\n";
 	char text[256];
-	int size = snprintf(text, sizeof(text), line, message);
+	int size = snprintf(text, sizeof(text), line, message, again ? ",\"again\":true" : "");
 
+	--*count_of(client);
 	client->ending = true;
-	client->control->client_count--;
-	client->control->refused_count++;
+	++*count_of(client);
 	append(text, (size_t)size, client);
 }
 
@@ -239,17 +250,28 @@ static bool linger(struct hv_control_client *client)
 /* Returns false when the client is to be dropped. */
 static bool receive(struct hv_control_client *client)
 {
-	ssize_t size = recv(client->source.fd, client->request + client->request_used,
-			    REQUEST_MAX - client->request_used, MSG_DONTWAIT);
+	const char *fault;
+	int fd;
+	ssize_t size =
+		hv_passed_receive(client->source.fd, client->request + client->request_used,
+				  REQUEST_MAX - client->request_used, &fd, &fault);
 
 	if (size < 0)
 		return errno == EAGAIN || errno == EINTR;
+	if (fd >= 0 && client->passed_fd >= 0) {
+		close(fd);
+		fault = "a descriptor came before, and no 'connect' has taken it";
+	} else if (fd >= 0) {
+		client->passed_fd = fd;
+	}
 	if (size == 0)
 		return false;
 	progress(client);
 	client->request_used += (size_t)size;
-	if (!take_line(client) && client->request_used == REQUEST_MAX)
-		refuse(client, "the request is longer than 4096 bytes");
+	if (fault)
+		refuse(client, fault, false);
+	else if (!take_line(client) && client->request_used == REQUEST_MAX)
+		refuse(client, "the request is longer than 4096 bytes", false);
 	return true;
 }
 
@@ -303,15 +325,16 @@ static void add_client(struct hv_control *control, int fd)
 		return;
 	}
 	client->control = control;
+	client->passed_fd = -1;
 	client->source.fd = fd;
 	client->source.ready = client_ready;
 	client->timeout.expired = timed_out;
 	LIST_INSERT_HEAD(&control->clients, client, entry);
 	control->client_count++;
 	if (!may_talk(fd))
-		refuse(client, "this network belongs to another user");
+		refuse(client, "this network belongs to another user", false);
 	else if (control->client_count > CLIENTS_MAX)
-		refuse(client, "too many are asking at the same time");
+		refuse(client, "too many are asking at the same time", true);
 	if (hv_source_add(&control->gateway->loop, &client->source, EPOLLIN) < 0) {
 		drop(client);
 		return;
@@ -427,6 +450,17 @@ int hv_control_create(struct hv_gateway *gateway, const struct hv_guest *guest,
 	return 0;
 }
 
+/* Those that connect are told how it ended, as far as that can be without waiting. */
+static void end_connects(struct hv_control *control)
+{
+	struct hv_control_client *client;
+
+	LIST_FOREACH(client, &control->clients, entry) {
+		if (hv_answer_network_ends(&client->answer) && make_slice(client))
+			send_output(client);
+	}
+}
+
 void hv_control_destroy(struct hv_control *control)
 {
 	struct hv_loop *loop;
@@ -434,6 +468,7 @@ void hv_control_destroy(struct hv_control *control)
 	if (!control)
 		return;
 	loop = &control->gateway->loop;
+	end_connects(control);
 	while (!LIST_EMPTY(&control->clients))
 		drop(LIST_FIRST(&control->clients));
 	hv_loop_end_turn(loop);

@@ -16,6 +16,7 @@ static const struct hv_answer_kind *const kinds[] = {
 	&hv_answer_allow,	   &hv_answer_deny,
 	&hv_answer_policy_remove,  &hv_answer_policy_stage,
 	&hv_answer_policy_replace, &hv_answer_refusals,
+	&hv_answer_connect,
 };
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -139,6 +140,10 @@ void hv_answer_end(struct hv_answer *answer)
 		hv_refusal_unlisten(&answer->listener);
 	if (answer->has_cursor)
 		hv_flow_cursor_end(&answer->cursor);
+	if (answer->relay)
+		answer->relay->watcher = NULL;
+	json_decref(answer->connected);
+	json_decref(answer->outcome);
 	hv_survey_release(answer->survey);
 	free(answer->publications);
 	json_decref(answer->request);

@@ -187,6 +187,8 @@ json_t *hv_json_flow(struct hv_control *control, const struct hv_flow *flow)
 		if (relay->socket)
 			guest_ns = haven_socket_rtt_ns(relay->socket);
 	}
+	if (flow->by_command)
+		json_object_set_new(row, "client", json_string("haven connect"));
 	if (flow->name)
 		json_object_set_new(row, "name", hv_json_text(flow->name));
 	if (flow->rule)
@@ -210,6 +212,8 @@ json_t *hv_json_ended_flow(struct hv_control *control, const struct hv_flow_ende
 
 	if (!row)
 		return NULL;
+	if (ended->by_command)
+		json_object_set_new(row, "client", json_string("haven connect"));
 	if (ended->name[0])
 		json_object_set_new(row, "name", hv_json_text(ended->name));
 	json_object_set_new(row, "was_open", json_boolean(ended->was_open));

@@ -12,6 +12,7 @@
 #include "gateway/control_name.h"
 #include "gateway/owner.h"
 #include "gateway/publish.h"
+#include "gateway/relay.h"
 
 struct hv_answer_kind;
 
@@ -65,6 +66,12 @@ struct hv_answer {
 	char name[HAVEN_NAME_SIZE]; /* in place of the endpoint's address; "": none */
 	struct hv_why why;
 
+	/* What a `connect` waits for. */
+	struct hv_relay_watcher watcher;
+	struct hv_relay *relay; /* NULL: it has ended */
+	json_t *connected,
+		*outcome; /* rows that are still to be told; NULL: not yet, or told */
+
 	struct hv_gateway_error error; /* when text is set, the answer is this */
 };
 
@@ -88,6 +95,8 @@ struct hv_control_client {
 	size_t request_used;
 	char *output;
 	size_t output_size, output_used, output_sent;
+	int passed_fd;	/* came with a request, for the next `connect`; -1: none */
+	bool connects;	/* it is one of `connect`: those may be many, and stay */
 	bool ending;	/* write the output, then nothing more */
 	bool lingering; /* it is written: until the client has read it, and closes */
 	struct hv_answer answer;
@@ -110,7 +119,8 @@ struct hv_control {
 	uint32_t privileged_ports; /* inside; below it, binding takes root */
 	time_t started;
 	struct hv_control_clients clients;
-	unsigned client_count;	/* without those that are ending */
+	unsigned client_count; /* without those that connect or are ending */
+	unsigned connect_count;
 	unsigned refused_count; /* those */
 };
 
@@ -157,7 +167,7 @@ json_t *hv_json_ended_flow(struct hv_control *control, const struct hv_flow_ende
 extern const struct hv_answer_kind hv_answer_info, hv_answer_ports, hv_answer_flows,
 	hv_answer_why, hv_answer_publish, hv_answer_unpublish, hv_answer_drops,
 	hv_answer_policy, hv_answer_allow, hv_answer_deny, hv_answer_policy_remove,
-	hv_answer_policy_stage, hv_answer_policy_replace, hv_answer_refusals;
+	hv_answer_policy_stage, hv_answer_policy_replace, hv_answer_refusals, hv_answer_connect;
 
 /* A row of a `why`: its sentence. control_why.c */
 __attribute__((format(printf, 3, 4))) json_t *hv_why_row(const struct hv_answer *answer,
@@ -166,6 +176,9 @@ __attribute__((format(printf, 3, 4))) json_t *hv_why_row(const struct hv_answer 
 /* What the rules say of flows to answer->endpoint, or to a name; and which refusals there were. control_why_policy.c */
 json_t *hv_why_policy_row(const struct hv_answer *answer, uint8_t protocol);
 json_t *hv_json_refused(struct hv_control *control, const struct hv_refused *refused);
+
+/* The network ends, and with it what a `connect` has made: its last row is there. False: it is no `connect`, or has one. */
+bool hv_answer_network_ends(struct hv_answer *answer);
 
 /* Copy the publications of now into answer->publications. 0 or -ENOMEM with the error set. */
 int hv_answer_take_publications(struct hv_answer *answer);

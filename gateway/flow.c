@@ -63,6 +63,8 @@ void hv_flow_describe(const struct hv_flow *flow, char *text, size_t size)
 
 	if (flow->host_port && flow->kind != HV_FLOW_UDP_OUT)
 		snprintf(host, sizeof(host), " (host port %u)", flow->host_port);
+	else if (flow->by_command)
+		snprintf(host, sizeof(host), " (haven connect)");
 	snprintf(text, size, "%s %s %s -> %s%s", kinds[flow->kind].protocol,
 		 kinds[flow->kind].direction, hv_endpoint_text(&flow->source, source),
 		 hv_endpoint_text(&flow->destination, destination), host);
@@ -120,6 +122,7 @@ static void remember(struct hv_flow_table *table, const struct hv_flow *flow, ui
 	*ended = (struct hv_flow_ended){
 		.kind = flow->kind,
 		.was_open = flow->ready_ns != 0,
+		.by_command = flow->by_command,
 		.source = flow->source,
 		.destination = flow->destination,
 		.host_port = flow->host_port,

@@ -46,6 +46,7 @@ struct hv_flow {
 	char *name;		 /* of the server, where it came into it; NULL: none */
 	bool name_said;		 /* by the flow itself, not by DNS alone */
 	bool many;	 /* it stands for conversations with several, which rules are about */
+	bool by_command; /* 'haven connect' began it, through the control socket */
 	bool by_address; /* of --learn: it does not say the name that its address is bound to */
 	bool being_refused; /* it will be ended as soon as it is known whose it is */
 	const struct haven_endpoint
@@ -71,7 +72,7 @@ LIST_HEAD(hv_flow_cursor_list, hv_flow_cursor);
 /* A flow that has ended, and why. */
 struct hv_flow_ended {
 	enum hv_flow_kind kind;
-	bool was_open;
+	bool was_open, by_command;
 	struct haven_endpoint source, destination;
 	uint16_t host_port;
 	uint64_t opened_ns, closed_ns;

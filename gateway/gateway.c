@@ -117,15 +117,11 @@ static void woken(struct hv_loop *loop)
 	haven_set_time(gateway->stack, loop->now_ns);
 }
 
-static void wire_ready(struct hv_source *source, uint32_t events)
+static void read_wire(struct hv_gateway *gateway)
 {
-	struct hv_gateway *gateway = hv_container(source, struct hv_gateway, wire);
 	unsigned budget = gateway->wire_budget;
-	int count;
+	int count = haven_input(gateway->stack, gateway->ifindex, budget, gateway->loop.now_ns);
 
-	if (events & EPOLLOUT)
-		haven_link_writable(gateway->stack, gateway->ifindex);
-	count = haven_input(gateway->stack, gateway->ifindex, budget, gateway->loop.now_ns);
 	if (count >= (int)budget)
 		budget *= WIRE_BUDGET_GROWTH;
 	else
@@ -133,12 +129,21 @@ static void wire_ready(struct hv_source *source, uint32_t events)
 	gateway->wire_budget = budget < WIRE_BUDGET_MAX ? budget : WIRE_BUDGET_MAX;
 	hv_udp_flush(gateway);
 	gateway->stack_work = true;
-	if (count < 0) {
+	if (count < 0 && gateway->wire.fd >= 0) {
 		hv_log_line(gateway->log, HV_LOG_DEBUG, "the wire is broken: %s",
 			    haven_strerror(count));
 		hv_source_remove(&gateway->loop, &gateway->wire);
 		gateway->wire.fd = -1;
 	}
+}
+
+static void wire_ready(struct hv_source *source, uint32_t events)
+{
+	struct hv_gateway *gateway = hv_container(source, struct hv_gateway, wire);
+
+	if (events & EPOLLOUT)
+		haven_link_writable(gateway->stack, gateway->ifindex);
+	read_wire(gateway);
 }
 
 static void run_relays(struct hv_gateway *gateway)
@@ -189,6 +194,9 @@ int hv_gateway_watch_wire(struct hv_gateway *gateway)
 	gateway->wire.ready = wire_ready;
 	gateway->wire_budget = WIRE_BUDGET_MAX;
 	gateway->wire.fd = haven_link_fd(gateway->link);
+	gateway->wire_in_memory = gateway->wire.fd < 0;
+	if (gateway->wire_in_memory)
+		return 0;
 	return hv_source_add(&gateway->loop, &gateway->wire, EPOLLIN);
 }
 
@@ -204,6 +212,8 @@ int hv_gateway_turn(struct hv_gateway *gateway, uint64_t deadline_ns)
 	error = hv_loop_wait(&gateway->loop, deadline_ns);
 	if (error < 0)
 		return error;
+	if (gateway->wire_in_memory)
+		read_wire(gateway);
 	run_relays(gateway);
 	serve_stack(gateway);
 	watch_wire(gateway);

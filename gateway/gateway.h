@@ -80,6 +80,7 @@ struct hv_gateway {
 	struct haven_link *fault; /* the impairment, when there is one */
 	unsigned ifindex;
 	struct hv_source wire;
+	bool wire_in_memory;  /* it has no descriptor: each turn looks at it */
 	unsigned wire_budget; /* frames to ask for in the next turn */
 	struct hv_capture *capture;
 
@@ -123,6 +124,13 @@ int hv_gateway_create(const struct hv_gateway_config *config, struct hv_gateway 
  */
 int hv_gateway_attach(struct hv_gateway *gateway, const struct hv_guest_wire *wire, int fd,
 		      const struct hv_gateway_config *config, struct hv_gateway_error *error);
+/*
+ * The same with a link that was made for gateway->stack: one end of haven_link_pair(), whose other end is a stack of this
+ * process. Takes link. What the other stack sends is read in each turn.
+ */
+int hv_gateway_attach_link(struct hv_gateway *gateway, struct haven_link *link,
+			   const struct hv_gateway_config *config,
+			   struct hv_gateway_error *error);
 /* gateway->link is set: wait for its frames. */
 int hv_gateway_watch_wire(struct hv_gateway *gateway);
 

@@ -3,6 +3,7 @@
  * addresses that the gateway has there.
  *
  *	stack -- fault (--impair) -- capture (--pcap) -- TAP or packet socket -- guest
+ *	                                             \-- pair in memory -- a stack of this process
  *
  * The capture is next to the guest, and so shows the network that the guest has.
  */
@@ -103,22 +104,43 @@ static int plug_in(struct hv_gateway *gateway, struct haven_link *link)
 	return 0;
 }
 
-int hv_gateway_attach(struct hv_gateway *gateway, const struct hv_guest_wire *wire, int fd,
-		      const struct hv_gateway_config *config, struct hv_gateway_error *error)
+/* link: not attached yet; taken. */
+static int wrap_and_plug_in(struct hv_gateway *gateway, struct haven_link *link,
+			    const struct hv_gateway_config *config)
 {
 	const struct haven_fault *from_guest = config->impaired ? &config->fault_out : NULL;
-	struct haven_link *link;
-	int failed = make_link(gateway, wire, fd, &link);
+	int failed = wrap_link(gateway, from_guest, &config->fault_in, &link);
 
-	if (failed == 0)
-		failed = wrap_link(gateway, from_guest, &config->fault_in, &link);
 	if (failed == 0)
 		failed = plug_in(gateway, link);
 	if (failed == 0)
 		failed = hv_gateway_watch_wire(gateway);
+	return failed;
+}
+
+int hv_gateway_attach(struct hv_gateway *gateway, const struct hv_guest_wire *wire, int fd,
+		      const struct hv_gateway_config *config, struct hv_gateway_error *error)
+{
+	struct haven_link *link;
+	int failed = make_link(gateway, wire, fd, &link);
+
+	if (failed == 0)
+		failed = wrap_and_plug_in(gateway, link, config);
 	if (failed < 0)
 		snprintf(error->text, sizeof(error->text),
 			 "cannot use the wire to the guest (%s): %s",
 			 wire->kind == HV_WIRE_TAP ? "tap" : "veth", strerror(-failed));
+	return failed;
+}
+
+int hv_gateway_attach_link(struct hv_gateway *gateway, struct haven_link *link,
+			   const struct hv_gateway_config *config,
+			   struct hv_gateway_error *error)
+{
+	int failed = wrap_and_plug_in(gateway, link, config);
+
+	if (failed < 0)
+		snprintf(error->text, sizeof(error->text), "cannot use the wire in memory: %s",
+			 haven_strerror(failed));
 	return failed;
 }

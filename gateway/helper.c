@@ -17,6 +17,9 @@ static bool is_asked_for(const struct hv_relay *relay)
 
 	if (relay->flow.kind != HV_FLOW_TCP_OUT && relay->flow.kind != HV_FLOW_TCP_IN)
 		return false;
+	/* The client has no address that data could come from. */
+	if (relay->flow.by_command)
+		return false;
 	for (unsigned i = 0; i < gateway->ftp_port_count; i++) {
 		if (gateway->ftp_ports[i] == relay->flow.destination.port)
 			return true;

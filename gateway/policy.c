@@ -163,6 +163,16 @@ static void tell_allowed(struct hv_policy *policy, const struct hv_flow *flow,
 		      verdict->name[0] ? ", as " : "", verdict->name);
 }
 
+/*
+ * What is not published is refused by default where an `allow in` stands. 'haven connect' is asked for by the network's own user,
+ * who could publish the port as well: only rules that say `deny`, and limits, are for it.
+ */
+static void excuse_command(const struct hv_flow *flow, struct haven_verdict *verdict)
+{
+	if (flow->by_command && verdict->reason == HAVEN_VERDICT_DEFAULT)
+		verdict->allowed = true;
+}
+
 enum hv_policy_answer hv_policy_ask(struct hv_gateway *gateway, struct hv_flow *flow,
 				    const struct haven_endpoint *peer,
 				    struct haven_verdict *verdict)
@@ -176,6 +186,7 @@ enum hv_policy_answer hv_policy_ask(struct hv_gateway *gateway, struct hv_flow *
 	if (haven_filter_has_host(policy->filter))
 		refresh_host(policy);
 	haven_filter_decide(policy->filter, &question, gateway->loop.now_ns, verdict);
+	excuse_command(flow, verdict);
 	if (policy->learn)
 		allow_all(verdict);
 	if (verdict->allowed) {
@@ -249,6 +260,7 @@ bool hv_policy_still_allows(struct hv_gateway *gateway, const struct hv_flow *fl
 	question.bound_name = flow->name;
 	question.server_name = flow->name_said ? flow->name : NULL;
 	haven_filter_explain(policy->filter, &question, gateway->loop.now_ns, &verdict);
+	excuse_command(flow, &verdict);
 	return verdict.allowed || policy->learn;
 }
 

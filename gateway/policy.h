@@ -131,6 +131,9 @@ void hv_refusals_destroy(struct hv_policy *policy);
 void hv_policy_refused(struct hv_gateway *gateway, const struct hv_flow *flow,
 		       const struct haven_verdict *verdict, const char *fault,
 		       struct haven_request *request);
+/* "by rule 2 'deny in :22'" */
+void hv_policy_reason(const struct hv_policy *policy, const struct haven_verdict *verdict,
+		      char *text, size_t size);
 /* The same of a flow that is open: flow->refuse() is called, at once or when it is known whose it is (flow->being_refused until then). */
 void hv_policy_end(struct hv_gateway *gateway, struct hv_flow *flow,
 		   const struct haven_verdict *verdict, const char *fault);

@@ -9,12 +9,15 @@ const struct hv_network_family *hv_network_family_of(const struct hv_network *ne
 	return hv_address_is_v4(address) ? &network->v4 : &network->v6;
 }
 
-/* 127.0.0.1 or ::1, of the family of `like`. */
-static void loopback_of(const uint8_t like[16], uint8_t loopback[16])
+/* What host_loopback stands for. */
+static void loopback_of(const struct hv_network_family *family, uint8_t loopback[16])
 {
 	static const uint8_t loopback4[4] = {127, 0, 0, 1};
+	static const uint8_t none[16];
 
-	if (hv_address_is_v4(like)) {
+	if (!hv_address_equal(family->host_loopback_is, none)) {
+		memcpy(loopback, family->host_loopback_is, 16);
+	} else if (hv_address_is_v4(family->host_loopback)) {
 		hv_address_from_v4(loopback, loopback4);
 	} else {
 		memset(loopback, 0, 16);
@@ -34,7 +37,7 @@ enum hv_destination hv_policy_destination(const struct hv_network *network,
 	    destination->port == HV_PORT_DNS)
 		return HV_DESTINATION_DNS;
 	if (family->has_host_loopback && hv_address_equal(address, family->host_loopback)) {
-		loopback_of(address, host->address);
+		loopback_of(family, host->address);
 		return HV_DESTINATION_HOST;
 	}
 	if (hv_address_equal(address, family->gateway) ||

@@ -25,6 +25,8 @@ struct hv_network_family {
 	uint8_t dns[16];
 	bool has_host_loopback; /* --host-loopback: this address is the host's loopback */
 	uint8_t host_loopback[16];
+	/* Which of the host's loopback it is; all zero: 127.0.0.1, ::1. */
+	uint8_t host_loopback_is[16];
 };
 
 struct hv_network {

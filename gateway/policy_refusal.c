@@ -95,8 +95,8 @@ static void rule_text(const struct hv_policy *policy, uint32_t number, char *tex
 		snprintf(text, size, "by default: no rule allows it");
 }
 
-static void set_reason(const struct hv_policy *policy, const struct haven_verdict *verdict,
-		       const char *fault, struct hv_refused *refused)
+static void reason_text(const struct hv_policy *policy, const struct haven_verdict *verdict,
+			const char *fault, char *text, size_t size)
 {
 	char rule[160];
 	const char *more = "";
@@ -110,8 +110,13 @@ static void set_reason(const struct hv_policy *policy, const struct haven_verdic
 		more = "its number of flows is reached";
 	else if (verdict->reason == HAVEN_VERDICT_DNS)
 		more = "with rules that have names, DNS goes through haven only, unless a rule names the port";
-	snprintf(refused->reason, sizeof(refused->reason), "%s%s%.330s", rule,
-		 more[0] ? ": " : "", more);
+	snprintf(text, size, "%s%s%.330s", rule, more[0] ? ": " : "", more);
+}
+
+void hv_policy_reason(const struct hv_policy *policy, const struct haven_verdict *verdict,
+		      char *text, size_t size)
+{
+	reason_text(policy, verdict, NULL, text, size);
 }
 
 /* --- telling ---------------------------------------------------------------------------- */
@@ -276,7 +281,7 @@ static void refuse(struct hv_gateway *gateway, const struct hv_flow *flow,
 		    take_line(policy->refusals, gateway->loop.now_ns);
 
 	snprintf(refused.name, sizeof(refused.name), "%s", name ? name : "");
-	set_reason(policy, verdict, fault, &refused);
+	reason_text(policy, verdict, fault, refused.reason, sizeof(refused.reason));
 	if (line && ask_for_process(gateway, &refused, request, error, open))
 		return;
 	act(gateway, request, error, open);

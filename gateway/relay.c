@@ -101,6 +101,8 @@ static void end(struct hv_relay *relay, const char *reason)
 	if (relay->runnable)
 		TAILQ_REMOVE(&gateway->runnable, relay, runnable_entry);
 	TAILQ_REMOVE(&gateway->relays, relay, entry);
+	if (relay->watcher)
+		relay->watcher->ended(relay->watcher, reason);
 	hv_name_gate_free(relay);
 	hv_gateway_flow_closed(gateway, &relay->flow, reason);
 	hv_relay_tls_free(relay);
@@ -208,9 +210,9 @@ void hv_relay_run_again(struct hv_relay *relay)
 /* --- host to guest ---------------------------------------------------------------------- */
 
 /* *more: another read will find something. */
-static ssize_t read_host(struct hv_relay *relay, const struct iovec *iov, size_t wanted,
-			 bool *more)
+static ssize_t read_host(struct hv_relay *relay, struct iovec *iov, size_t wanted, bool *more)
 {
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
 	ssize_t size;
 
 	if (relay->tls)
@@ -219,7 +221,7 @@ static ssize_t read_host(struct hv_relay *relay, const struct iovec *iov, size_t
 		if (iov[0].iov_len >= wanted)
 			size = recv(relay->source.fd, iov[0].iov_base, wanted, MSG_DONTWAIT);
 		else
-			size = readv(relay->source.fd, iov, 2);
+			size = recvmsg(relay->source.fd, &message, MSG_DONTWAIT);
 	} while (size < 0 && errno == EINTR);
 	/* A short read has emptied the socket; what comes later makes an edge (epoll(7)). */
 	*more = size == (ssize_t)wanted;
@@ -431,6 +433,8 @@ static void close_when_done(struct hv_relay *relay)
 {
 	if (relay->host_eof && relay->guest_eof && (!relay->tls || hv_relay_tls_is_out(relay)))
 		hv_relay_close(relay, "closed");
+	else if (relay->host_eof && relay->host_gone)
+		hv_relay_close(relay, "left by the client");
 }
 
 /* What TLS could not send before. Returns false when the relay has ended. */
@@ -477,6 +481,9 @@ static void host_event(struct hv_source *source, uint32_t events)
 		relay->host_ending = true;
 	if (events & EPOLLOUT)
 		relay->host_writable = true;
+	/* A socket of the Unix domain knows at once that its peer is closed; TCP hears of it by a reset. */
+	if ((events & EPOLLHUP) && relay->flow.by_command)
+		relay->host_gone = true;
 	if (relay->phase == HV_RELAY_HOST_CONNECTING) {
 		hv_tcp_out_host_event(relay, events);
 		return;

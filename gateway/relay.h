@@ -21,6 +21,14 @@
 
 struct hv_name_gate;
 
+/* Somebody who wants to know what becomes of a relay. Embedded. */
+struct hv_relay_watcher {
+	/* Both sides are there. */
+	void (*opened)(struct hv_relay_watcher *watcher);
+	/* It ends, and can be looked at for the last time. reason: "closed", "reset by the guest's side", an errno's text... */
+	void (*ended)(struct hv_relay_watcher *watcher, const char *reason);
+};
+
 enum hv_relay_phase {
 	HV_RELAY_HOST_CONNECTING,  /* guest's request waits for the host's connect */
 	HV_RELAY_SECURING,	   /* TLS shakes hands on the host's side */
@@ -53,6 +61,8 @@ struct hv_relay {
 	bool host_eof;	    /* the host's stream has ended, and the guest was told */
 	bool guest_eof;	    /* the guest's stream has ended, and the host was told */
 	bool reset_pending; /* the host reset; the guest is told after what came before */
+	bool host_gone; /* nobody is at the other end: what the guest sends has no way to go */
+	struct hv_relay_watcher *watcher; /* NULL: nobody watches */
 
 	/* Published connections: what else can be tried when the guest refuses. */
 	struct haven_endpoint peer; /* who connected, as the host sees it */
@@ -109,6 +119,14 @@ void hv_tcp_in_accept(struct hv_gateway *gateway, int fd, const struct haven_end
 /* TLS with the client: it may speak to the guest; it has failed, or the client has. */
 void hv_tcp_in_secured(struct hv_relay *relay);
 void hv_tcp_in_insecure(struct hv_relay *relay);
+/*
+ * 'haven connect': from the gateway's address to destination, where fd, a stream socket of the Unix domain, is the host's
+ * side. any_family: the guest's other address is tried, too. Takes fd. 0, with *out connecting; or a negative errno with
+ * error->text set: -EACCES, a rule refuses it.
+ */
+int hv_tcp_in_connect(struct hv_gateway *gateway, int fd,
+		      const struct haven_endpoint *destination, bool any_family,
+		      struct hv_relay **out, struct hv_gateway_error *error);
 void hv_tcp_in_guest_event(struct hv_relay *relay, unsigned events);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * TCP from the host's network to the guest: connections to published ports.
+ * TCP from the host to the guest: connections to published ports, and those of 'haven connect'.
  *
  * The guest is connected to from the address and port of whoever came, so that its servers log and
  * judge the real client. Where the guest could not answer that address (loopback, an address of
@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 
 #include "gateway/relay_tls.h"
 #include "gateway/tls_in.h"
@@ -61,14 +62,13 @@ static int connect_from(struct hv_relay *relay, const struct haven_endpoint *sou
 	return 0;
 }
 
-/* Towards the guest's address in `family`: from the peer's own address when that can be, else the gateway's. */
+/* Towards the flow's destination, in `family`: from the peer's own address when that can be, else the gateway's. */
 static int connect_guest(struct hv_relay *relay, const struct hv_network_family *family)
 {
 	const struct hv_network *network = &relay->gateway->network;
 	struct haven_endpoint source = relay->peer;
 	int error = -EADDRINUSE;
 
-	memcpy(relay->flow.destination.address, family->guest, 16);
 	if (hv_network_family_of(network, relay->peer.address) == family &&
 	    hv_policy_keeps_source(network, relay->peer.address))
 		error = connect_from(relay, &source);
@@ -162,18 +162,79 @@ void hv_tcp_in_insecure(struct hv_relay *relay)
 	hv_relay_abort(relay, hv_relay_tls_reason(relay));
 }
 
+/* --- haven connect ---------------------------------------------------------------------- */
+
+static int fail(struct hv_relay *relay, struct hv_gateway_error *error, int number,
+		const char *text)
+{
+	snprintf(error->text, sizeof(error->text), "%s", text);
+	hv_relay_discard(relay);
+	return number;
+}
+
+/* The user of the network connects to it, so no port has to be published; what a rule says holds. */
+static bool user_may(struct hv_relay *relay, struct hv_gateway_error *error)
+{
+	struct haven_verdict verdict;
+
+	if (hv_policy_ask(relay->gateway, &relay->flow, NULL, &verdict) == HV_POLICY_ALLOWED)
+		return true;
+	hv_policy_refused(relay->gateway, &relay->flow, &verdict, NULL, NULL);
+	hv_policy_reason(relay->gateway->policy, &verdict, error->text, sizeof(error->text));
+	return false;
+}
+
+int hv_tcp_in_connect(struct hv_gateway *gateway, int fd,
+		      const struct haven_endpoint *destination, bool any_family,
+		      struct hv_relay **out, struct hv_gateway_error *error)
+{
+	struct hv_relay *relay = hv_relay_new(gateway, fd, HV_FLOW_TCP_IN);
+	const struct hv_network_family *family;
+	int failed;
+
+	if (!relay) {
+		snprintf(error->text, sizeof(error->text), "out of memory");
+		return -ENOMEM;
+	}
+	family = hv_network_family_of(&gateway->network, destination->address);
+	memcpy(relay->peer.address, family->gateway, 16);
+	relay->other_family_tried = !any_family;
+	relay->flow.by_command = true;
+	relay->flow.source = relay->peer;
+	relay->flow.destination = *destination;
+	if (!user_may(relay, error)) {
+		hv_relay_discard(relay);
+		return -EACCES;
+	}
+	failed = connect_guest(relay, family);
+	if (failed < 0)
+		return fail(relay, error, failed, haven_strerror(failed));
+	failed = hv_relay_start(relay);
+	if (failed < 0) {
+		haven_socket_set_user(relay->socket, NULL);
+		haven_abort(relay->socket);
+		return fail(relay, error, failed, strerror(-failed));
+	}
+	*out = relay;
+	return 0;
+}
+
+/* --- the guest's answer ----------------------------------------------------------------- */
+
 static void guest_refused(struct hv_relay *relay)
 {
+	const struct hv_network_family *other = other_family(relay);
 	int error = 0;
 	socklen_t size = sizeof(error);
 
 	haven_getsockopt(relay->socket, SOL_SOCKET, SO_ERROR, &error, &size);
-	if (!relay->other_family_tried && other_family(relay)->enabled && error != ETIMEDOUT) {
+	if (!relay->other_family_tried && other->enabled && error != ETIMEDOUT) {
 		relay->other_family_tried = true;
 		haven_socket_set_user(relay->socket, NULL);
 		haven_close(relay->socket);
 		relay->socket = NULL;
-		if (connect_guest(relay, other_family(relay)) == 0)
+		memcpy(relay->flow.destination.address, other->guest, 16);
+		if (connect_guest(relay, other) == 0)
 			return;
 	}
 	hv_relay_abort(relay, haven_strerror(error ? error : ECONNREFUSED));
@@ -188,6 +249,8 @@ void hv_tcp_in_guest_event(struct hv_relay *relay, unsigned events)
 	if (events & HAVEN_EVENT_CONNECTED) {
 		hv_flow_ready(&relay->gateway->flows, &relay->flow,
 			      relay->gateway->loop.now_ns);
+		if (relay->watcher)
+			relay->watcher->opened(relay->watcher);
 		hv_relay_open(relay);
 	}
 }

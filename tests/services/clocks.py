@@ -2,7 +2,7 @@
 
 import re
 
-from harness.service import Service, exchange, expect, expect_in
+from harness.service import Service, exchange, expect, program
 from support.topology import USER
 
 SERVER = """
@@ -27,7 +27,7 @@ class Ntp(Service):
                             place.write("server.conf", SERVER.format(dir=place.directory)))
 
     def chronyd(self, place, *words):
-        return ["/usr/sbin/chronyd", "-U", "-u", USER, *words]
+        return [program("chronyd"), "-U", "-u", USER, *words]
 
     @exchange("123/udp", "chronyd asks chronyd: the same time, IPv4 and IPv6")
     def time(self, place):

@@ -75,12 +75,21 @@ class Service:
         place.wait_ports(self.ports if self.waits is None else self.waits)
 
 
+# Where tools/install-deps puts programs of packages that conflict with others.
+SYSTEM_PATH = "/usr/sbin:/sbin:/usr/local/lib/haven-tests/usr/sbin"
+
+
+def program(name):
+    """The path of a program, wherever Debian has it; None: it is not here."""
+    return shutil.which(name, path=f"{os.environ['PATH']}:{SYSTEM_PATH}")
+
+
 def is_there(probe):
     if probe.startswith("py:"):
         return importlib.util.find_spec(probe[3:]) is not None
     if probe.startswith("file:"):
         return os.path.exists(probe[5:])
-    return shutil.which(probe, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is not None
+    return program(probe) is not None
 
 
 def all_services(modules):

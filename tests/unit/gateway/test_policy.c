@@ -86,6 +86,12 @@ static void loopback_is_mapped_when_asked(void **state)
 	assert_int_equal(host.port, 80);
 	hv_policy_source(&network, &host, &seen);
 	assert_memory_equal(seen.address, network.v4.host_loopback, 16);
+	/* Another loopback address of the host. */
+	address(network.v4.host_loopback_is, "127.0.0.53");
+	assert_int_equal(go(&network, "10.0.2.2", 80, &host), HV_DESTINATION_HOST);
+	assert_memory_equal(host.address, network.v4.host_loopback_is, 16);
+	hv_policy_source(&network, &host, &seen);
+	assert_memory_equal(seen.address, network.v4.host_loopback, 16);
 	/* The other family's loopback stays out of reach. */
 	assert_int_equal(go(&network, "fd00::2", 80, &host), HV_DESTINATION_REFUSED);
 }

@@ -74,6 +74,40 @@ static void a_published_flow_is_asked_about_by_its_peer(void **state)
 	test_policy_end(&test);
 }
 
+/* 'haven connect': no default, but rules. */
+static void a_command_is_excused_from_the_default(void **state)
+{
+	struct test_policy test;
+	struct hv_flow other = test_flow(HV_FLOW_TCP_IN, "10.0.2.100", 22);
+	struct hv_flow shell = test_flow(HV_FLOW_TCP_IN, "10.0.2.100", 22);
+	struct hv_flow denied = test_flow(HV_FLOW_TCP_IN, "10.0.2.100", 23);
+	struct hv_flow limited = test_flow(HV_FLOW_TCP_IN, "10.0.2.100", 80);
+	struct haven_verdict verdict;
+
+	(void)state;
+	test_policy_begin(&test, "allow in tcp :80 max 1\ndeny in tcp :23 from host\n", NULL);
+	other.source = shell.source = denied.source = limited.source =
+		test_endpoint("10.0.2.2", 0);
+	shell.by_command = denied.by_command = limited.by_command = true;
+	assert_int_equal(hv_policy_ask(&test.gateway, &other, NULL, &verdict),
+			 HV_POLICY_REFUSED);
+	assert_int_equal(hv_policy_ask(&test.gateway, &shell, NULL, &verdict),
+			 HV_POLICY_ALLOWED);
+	assert_true(hv_policy_still_allows(&test.gateway, &shell));
+	assert_false(hv_policy_still_allows(&test.gateway, &other));
+	assert_int_equal(hv_policy_ask(&test.gateway, &denied, NULL, &verdict),
+			 HV_POLICY_REFUSED);
+	assert_false(hv_policy_still_allows(&test.gateway, &denied));
+	assert_int_equal(hv_policy_ask(&test.gateway, &limited, NULL, &verdict),
+			 HV_POLICY_ALLOWED);
+	assert_int_equal(hv_policy_ask(&test.gateway, &limited, NULL, &verdict),
+			 HV_POLICY_REFUSED);
+	assert_int_equal(verdict.reason, HAVEN_VERDICT_MAX);
+	hv_policy_leave(&test.gateway, &shell);
+	hv_policy_leave(&test.gateway, &limited);
+	test_policy_end(&test);
+}
+
 static void a_name_is_judged_when_it_is_said(void **state)
 {
 	struct test_policy test;
@@ -280,6 +314,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_asked_without_rules),
 		cmocka_unit_test(the_first_rule_that_matches_decides),
 		cmocka_unit_test(a_published_flow_is_asked_about_by_its_peer),
+		cmocka_unit_test(a_command_is_excused_from_the_default),
 		cmocka_unit_test(a_name_is_judged_when_it_is_said),
 		cmocka_unit_test(names_of_this_machine_are_not_bound),
 		cmocka_unit_test(open_flows_are_asked_about_again),
