@@ -171,7 +171,7 @@ HAVEN_API void haven_recv_consume(struct haven_socket *socket, size_t size);
  * Reserve send space: up to 2 writable slices, at most `wanted` bytes in all; returns the
  * number of bytes (0: full, WRITABLE comes later), or -EPIPE, -ENOTCONN, -ENOMEM. Valid until the next call on this
  * stack. haven_send_commit() queues the first `size` of them; 0 is allowed.
- * `more`: more follows at once, so a last small segment may wait (as MSG_MORE).
+ * `more`: more follows at once, so a last small segment may wait (as MSG_MORE), until a commit, also one of 0, says otherwise.
  */
 HAVEN_API ssize_t haven_send_reserve(struct haven_socket *socket, size_t wanted,
 				     struct iovec slices[2]);

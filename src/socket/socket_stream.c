@@ -374,7 +374,7 @@ void haven_send_commit(struct haven_socket *socket, size_t size, bool more)
 {
 	if (socket->layer)
 		socket->layer->ops->commit(socket->layer, size, more);
-	else if (socket->stream && hv_stream_of(socket)->conn && size)
+	else if (socket->stream && hv_stream_of(socket)->conn)
 		hv_tcp_send_commit(hv_stream_of(socket)->conn, size, more);
 }
 

@@ -260,6 +260,8 @@ ssize_t hv_tcp_send_reserve(struct hv_tcp_conn *conn, size_t wanted, struct iove
 
 void hv_tcp_send_commit(struct hv_tcp_conn *conn, size_t size, bool more)
 {
+	bool let_go = conn->more && !more;
+
 	if (conn->send_ended || is_over(conn))
 		return;
 	conn->more = conn->no_push = more;
@@ -273,7 +275,8 @@ void hv_tcp_send_commit(struct hv_tcp_conn *conn, size_t size, bool more)
 	if (conn->send.memory && !conn->send.used &&
 	    !hv_tcp_is_armed(conn, HV_TCP_DEADLINE_TRIM))
 		hv_tcp_arm(conn, HV_TCP_DEADLINE_TRIM, HV_TCP_TRIM_NS);
-	hv_tcp_mark(conn);
+	if (size || let_go)
+		hv_tcp_mark(conn);
 }
 
 size_t hv_tcp_send_queued(const struct hv_tcp_conn *conn)

@@ -150,6 +150,21 @@ static bool reserve_record(struct haven_tls *tls)
 			       &count) == HV_TLS_RECORD_ROOM;
 }
 
+/* The same for all that is written at once: the output then grows in one step, not with every record. */
+static void reserve_all(struct haven_tls *tls, size_t size)
+{
+	struct iovec slices[2];
+	size_t wanted =
+		size + size / 16 + HV_TLS_RECORD_ROOM; /* also in records of 512 bytes */
+	int count;
+
+	if (size <= HV_TLS_RECORD_BYTES)
+		return;
+	if (wanted > tls->out.limit)
+		wanted = tls->out.limit;
+	hv_ring_reserve(&tls->out, &tls->context->core, (uint32_t)wanted, slices, &count);
+}
+
 /* A new key for what we send, before the old one is worn out; TLS 1.2 has no way to change it. */
 static void renew_key(struct haven_tls *tls)
 {
@@ -195,6 +210,7 @@ ssize_t haven_tls_write(struct haven_tls *tls, const void *data, size_t size)
 		return 0;
 	if (size > SSIZE_MAX)
 		size = SSIZE_MAX;
+	reserve_all(tls, size);
 	while (done < size && has_record_room(tls)) {
 		result = write_record(tls, from + done, size - done);
 		if (result < 0)

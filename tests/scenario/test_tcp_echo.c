@@ -55,6 +55,31 @@ static void test_v6(void **state)
 	echo(true);
 }
 
+/* A relay that has read what it asked for expects more. When there is none, what it has goes at once. */
+static void test_more_that_does_not_follow(void **state)
+{
+	struct world w;
+	struct haven_socket *client, *server;
+	struct iovec slices[2];
+	char buffer[8];
+
+	(void)state;
+	world_init(&w, &(struct world_options){.seed = 5});
+	connect_pair(&w, false, 7, &client, &server);
+	assert_int_equal(haven_send_reserve(client, 5, slices), 5);
+	memcpy(slices[0].iov_base, "hello", 5);
+	haven_send_commit(client, 5, true);
+	world_pass(&w, SECOND / 20);
+	assert_int_equal(haven_recv(server, buffer, sizeof(buffer), 0), -EAGAIN);
+	assert_true(haven_send_reserve(client, 5, slices) > 0);
+	haven_send_commit(client, 0, false);
+	world_pass(&w, SECOND / 20);
+	assert_int_equal(haven_recv(server, buffer, sizeof(buffer), 0), 5);
+	haven_close(client);
+	haven_close(server);
+	world_finish(&w);
+}
+
 /* writev and readv over any borders of buffers. */
 static void test_vectors(void **state)
 {
@@ -123,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_v4),
 		cmocka_unit_test(test_v6),
+		cmocka_unit_test(test_more_that_does_not_follow),
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_resets),
 	};

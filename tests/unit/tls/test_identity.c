@@ -13,6 +13,7 @@ struct many {
 	char *chain[OWN_MAX], *key[OWN_MAX];
 	struct haven_tls_identity identities[OWN_MAX];
 	unsigned count;
+	unsigned missing; /* names that were asked for */
 };
 
 static void add(struct many *m, const char *name, const char *names, unsigned rsa_bits)
@@ -193,6 +194,41 @@ static void test_replace_in_handshake(void **state)
 
 /* --- what is none ---------------------------------------------------------------------------------- */
 
+/* Brings the second certificate. */
+static void bring(void *user, const char *name)
+{
+	struct many *m = (void *)((char *)user - offsetof(struct many, p.wall));
+
+	m->missing++;
+	if (strcmp(name, "new.test") == 0)
+		assert_int_equal(haven_tls_context_replace(m->p.context[SERVER], m->identities,
+							   2, NULL),
+				 0);
+}
+
+static void test_missing_name(void **state)
+{
+	struct many m;
+
+	(void)state;
+	begin(&m);
+	add(&m, "old", "DNS:old.test", 0);
+	add(&m, "new", "DNS:new.test", 0);
+	m.p.config[SERVER].identity_count = 1;
+	m.p.config[SERVER].name_missing = bring;
+	expect_subject(&m, "old.test", "CN=old");
+	expect_subject(&m, NULL, "CN=old");
+	assert_int_equal(m.missing, 0);
+	expect_subject(&m, "other.test", "CN=old");
+	assert_int_equal(m.missing, 1);
+	expect_subject(&m, "New.test", "CN=new");
+	assert_int_equal(m.missing, 2);
+	expect_subject(&m, "new.test", "CN=new");
+	expect_subject(&m, "old.test", "CN=old");
+	assert_int_equal(m.missing, 2);
+	finish(&m);
+}
+
 static void refused(struct many *m, const char *text)
 {
 	struct haven_tls_context *context;
@@ -214,6 +250,19 @@ static const char encrypted_key[] =
 	"DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEGbmgSXjsXXzRQmYRpQuzo4EgZAa\n"
 	"pTnGX0yEv7CgA0Yt3VVmmbhLDqMEkc0mhxs6shDyGUnZvP8hXEvzlCSw3a2qXbqW\n"
 	"-----END ENCRYPTED PRIVATE KEY-----\n";
+
+static void test_label(void **state)
+{
+	struct many m;
+
+	(void)state;
+	begin(&m);
+	add(&m, "a", "DNS:a.test", 0);
+	m.identities[0].label = "'a.pem'";
+	m.identities[0].key = m.chain[0];
+	refused(&m, "'a.pem': there is no private key");
+	finish(&m);
+}
 
 static void test_bad_text(void **state)
 {
@@ -337,6 +386,8 @@ int main(void)
 		cmocka_unit_test(test_by_key),
 		cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_replace_in_handshake),
+		cmocka_unit_test(test_missing_name),
+		cmocka_unit_test(test_label),
 		cmocka_unit_test(test_bad_text),
 		cmocka_unit_test(test_one_text),
 		cmocka_unit_test(test_bad_settings),
