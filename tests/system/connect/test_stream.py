@@ -3,8 +3,10 @@
     hvt-host: haven connect - HOST:PORT == veth == hvt-out: peers.py, web.py
 """
 
+import fcntl
 import hashlib
 import os
+import pty
 import socket
 import subprocess
 import threading
@@ -189,6 +191,23 @@ def an_input_that_fails(haven):
     expect_equal((process.returncode, out), (125, b""), err.decode())
     expect_in("cannot read standard input: Input/output error", err.decode(), "its line")
     expect_in('"step": "rst"', err.decode(), "the peer is reset")
+
+
+@test(links=("veth",))
+def a_terminal(haven):
+    """What is typed goes there; when the peer ends, so does haven, and the terminal blocks as before."""
+    ours, theirs = pty.openpty()
+    for target, typed, shown in ((f"{OUT4}:7", b"typed\n\x04", b"typed\r\ntyped\r\n"),
+                                 (f"{OUT4}:84", b"", b"10.77.0.1 ")):
+        process = subprocess.Popen(haven.words(haven.binary, "connect", "-", target), stdin=theirs,
+                                   stdout=theirs, stderr=subprocess.PIPE)
+        haven.processes.append(process)
+        os.write(ours, typed)
+        expect_equal((process.wait(20), process.stderr.read()), (0, b""), f"{target}: ended")
+        expect_in(shown, os.read(ours, 1000), "the screen")
+        expect(not fcntl.fcntl(theirs, fcntl.F_GETFL) & os.O_NONBLOCK, "it blocks")
+    os.close(ours)
+    os.close(theirs)
 
 
 @test(identities=("user",), links=("veth",))

@@ -11,7 +11,7 @@ from .support.servers import servers
 
 def fetch(haven, port, *options):
     ca = servers(haven.topology).ca
-    return connect(haven, "--ca", ca, *options, "-", f"https://out.test:{port}/")
+    return connect(haven, "-", f"https://out.test:{port}/", *options, "--ca", ca)
 
 
 @test(links=("veth",), smoke=True)
