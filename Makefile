@@ -36,7 +36,8 @@ install:
 bench:
 	@tools/install-deps build bench
 	@tools/build plain
-	@HAVEN=$(CURDIR)/build/plain/haven bench/run
+	@status=0; export HAVEN=$(CURDIR)/build/plain/haven; \
+	for part in run policy tls; do bench/$$part || status=1; done; exit $$status
 
 fuzz:
 	@tools/install-deps build fuzz

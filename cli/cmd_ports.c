@@ -75,7 +75,7 @@ static bool is_any(const char *address)
 	return strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
 }
 
-/* "*:8080, 127.0.0.1:81": where a port is published, all addresses of both families as one. */
+/* "*:8080, 127.0.0.1:8443/tls": where a port is published, all addresses of both families as one. */
 static void published_text(const struct hv_row *rows, size_t count, char *text, size_t size)
 {
 	size_t used = 0;
@@ -85,17 +85,20 @@ static void published_text(const struct hv_row *rows, size_t count, char *text, 
 	for (size_t i = 0; i < count && used < size; i++) {
 		const char *address = hv_row_text(rows[i].row, "address");
 		long long port = hv_row_number(rows[i].row, "host_port");
-		const char *format = strchr(address, ':') ? "%s[%s]:%lld" : "%s%s:%lld";
+		const char *format = strchr(address, ':') ? "%s[%s]:%lld%s" : "%s%s:%lld%s";
 
 		if (is_any(address)) {
 			if (port == any_port)
 				continue;
 			any_port = port;
 			address = "*";
-			format = "%s%s:%lld";
+			format = "%s%s:%lld%s";
 		}
 		used += (size_t)snprintf(text + used, size - used, format, used ? ", " : "",
-					 address, port);
+					 address, port,
+					 json_is_true(json_object_get(rows[i].row, "tls"))
+						 ? "/tls"
+						 : "");
 	}
 }
 

@@ -51,11 +51,12 @@ static void print_row(void *user, json_t *row)
 		putchar('\n');
 		return;
 	}
-	printf(strchr(address, ':') ? "%lld/%s of the guest is %s at [%s]:%lld\n"
-				    : "%lld/%s of the guest is %s at %s:%lld\n",
+	printf(strchr(address, ':') ? "%lld/%s of the guest is %s at [%s]:%lld%s\n"
+				    : "%lld/%s of the guest is %s at %s:%lld%s\n",
 	       hv_row_number(row, "guest_port"), hv_row_text(row, "protocol"),
 	       hv_row_is(row, "unpublished") ? "no longer published" : "published", address,
-	       hv_row_number(row, "host_port"));
+	       hv_row_number(row, "host_port"),
+	       json_is_true(json_object_get(row, "tls")) ? ", with TLS" : "");
 }
 
 /* Each SPEC is a request of its own: those before one that fails stand. */

@@ -19,6 +19,7 @@ int hv_command_allow(int argc, char **argv);
 int hv_command_deny(int argc, char **argv);
 int hv_command_refused(int argc, char **argv);
 int hv_command_service(int argc, char **argv);
+int hv_command_ca(int argc, char **argv);
 int hv_command_connect(int argc, char **argv);
 int hv_command_listen(int argc, char **argv);
 

@@ -45,6 +45,8 @@ static const struct sub_command sub_commands[] = {
 	 hv_command_listen},
 	{"service", "service NAME|PORT[/PROTO]|URL...", "what the registry of services knows",
 	 hv_command_service},
+	{"ca", "ca [options]", "the certificate of your local authority, and how to trust it",
+	 hv_command_ca},
 };
 
 #define SUB_COMMANDS (sizeof(sub_commands) / sizeof(sub_commands[0]))

@@ -321,8 +321,9 @@ static bool apply_help(void *user, const char *value, char error[HV_OPTION_ERROR
 const struct hv_option hv_settings_options[] = {
 	{'p', "publish", "SPEC|auto",
 	 "publish a port of the guest on the host; repeatable\n"
-	 "SPEC: [[ADDR:]HOSTPORT[-END]:]PORT[-END][/tcp|/udp]\n"
+	 "SPEC: [[ADDR:]HOSTPORT[-END]:]PORT[-END][/tcp|/udp][/tls]\n"
 	 "ports are numbers or names of services: 8080:http\n"
+	 "/tls: clients speak TLS, the guest need not: 8443:80/tls\n"
 	 "auto: whatever the guest listens on, at the same port",
 	 BOTH, apply_publish},
 	{0, "name", "NAME",
@@ -390,6 +391,26 @@ const struct hv_option hv_settings_options[] = {
 	 "let FTP's data through, as its control connections at PORT\n"
 	 "(default: 21) ask for it; repeatable",
 	 BOTH, apply_helper},
+	{0, "tls-cert", "FILE",
+	 "certificate of published ports with /tls, and its chain\n"
+	 "(PEM); repeatable, the name that a client asks for chooses;\n"
+	 "read again when it changes (default: by the authority that\n"
+	 "'haven ca' shows)",
+	 BOTH, hv_settings_tls_cert},
+	{0, "tls-key", "FILE",
+	 "private key of the --tls-cert before it (default: in the\n"
+	 "certificate's file)",
+	 BOTH, hv_settings_tls_key},
+	{0, "tls-client-ca", "FILE",
+	 "clients of /tls must show a certificate that an authority in\n"
+	 "FILE has issued",
+	 BOTH, hv_settings_tls_client_ca},
+	{0, "tls-out", "HOST:PORT",
+	 "what the guest sends to HOST:PORT in the clear leaves as TLS,\n"
+	 "to a server that is verified to be HOST; repeatable",
+	 BOTH, hv_settings_tls_out},
+	{0, "tls-out-ca", "FILE", "authorities that --tls-out trusts besides the system's",
+	 BOTH, hv_settings_tls_out_ca},
 	{0, "mtu", "BYTES", "of the guest's interface (default: 65520)", BOTH, apply_mtu},
 	{0, "link", "tap|veth|auto",
 	 "what the guest is wired with (default: auto, which is tap\n"
@@ -433,4 +454,8 @@ void hv_settings_finish(struct hv_settings *settings)
 	settings->services = NULL;
 	free(settings->static_names);
 	settings->static_names = NULL;
+	free(settings->tls_pairs);
+	settings->tls_pairs = NULL;
+	free(settings->tls_targets);
+	settings->tls_targets = NULL;
 }

@@ -47,6 +47,12 @@ struct hv_settings {
 	struct haven_services *services; /* /etc/services, once rules want it */
 	struct hv_dns_static_name *static_names;
 	size_t static_name_count;
+	struct hv_tls_pair *tls_pairs; /* --tls-cert, --tls-key */
+	unsigned tls_pair_count;
+	const char *tls_client_ca;
+	struct hv_tls_target *tls_targets; /* --tls-out */
+	unsigned tls_target_count;
+	const char *tls_out_ca;
 	uint16_t ftp_ports[HV_FTP_PORTS_MAX]; /* --helper ftp */
 	unsigned ftp_port_count;
 	enum hv_log_level level;
@@ -72,6 +78,15 @@ bool hv_settings_learn(void *user, const char *value, char error[HV_OPTION_ERROR
 /* What they may not be together. */
 bool hv_settings_policy_complete(const struct hv_settings *settings,
 				 char error[HV_OPTION_ERROR]);
+
+/* The options about TLS: settings_tls.c */
+bool hv_settings_tls_cert(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_tls_key(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_tls_client_ca(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_tls_out(void *user, const char *value, char error[HV_OPTION_ERROR]);
+bool hv_settings_tls_out_ca(void *user, const char *value, char error[HV_OPTION_ERROR]);
+/* What they may not be together, and what has to be there for others. */
+bool hv_settings_tls_complete(const struct hv_settings *settings, char error[HV_OPTION_ERROR]);
 
 /* Check what single options cannot, and fill in what was not said. False with a line in error. */
 bool hv_settings_complete(struct hv_settings *settings, char error[HV_OPTION_ERROR]);

@@ -94,7 +94,8 @@ bool hv_settings_complete(struct hv_settings *settings, char error[HV_OPTION_ERR
 {
 	if (settings->v4.off && settings->v6.off)
 		return fail(error, "-4 and -6 together leave nothing");
-	if (!hv_settings_policy_complete(settings, error))
+	if (!hv_settings_policy_complete(settings, error) ||
+	    !hv_settings_tls_complete(settings, error))
 		return false;
 	if (settings->dns_none && settings->v4.dns_count + settings->v6.dns_count > 0)
 		return fail(error, "--dns none and --dns ADDR contradict each other");
@@ -169,6 +170,12 @@ void hv_settings_gateway(struct hv_settings *settings, const struct hv_guest_net
 	config->publish_auto = settings->publish_auto;
 	config->static_names = settings->static_names;
 	config->static_name_count = settings->static_name_count;
+	config->tls_in.pairs = settings->tls_pairs;
+	config->tls_in.pair_count = settings->tls_pair_count;
+	config->tls_in.client_ca = settings->tls_client_ca;
+	config->tls_out.targets = settings->tls_targets;
+	config->tls_out.target_count = settings->tls_target_count;
+	config->tls_out.ca = settings->tls_out_ca;
 	config->ftp_ports = settings->ftp_ports;
 	config->ftp_port_count = settings->ftp_port_count;
 	config->capture_path = settings->capture_path;

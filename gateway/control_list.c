@@ -107,6 +107,7 @@ static void take_publication(void *user, const struct hv_published *published)
 		.host = published->host,
 		.guest_port = published->guest_port,
 		.protocol = published->protocol,
+		.tls = published->tls,
 		.automatic = published->automatic,
 	};
 }

@@ -111,11 +111,12 @@ json_t *hv_json_publication(struct hv_control *control, const char *type,
 			    const struct hv_publication_row *publication)
 {
 	char address[HV_ENDPOINT_TEXT];
-	json_t *row = json_pack("{s:s, s:s, s:s, s:i, s:i, s:b}", "type", type, "protocol",
-				hv_control_protocol_name(publication->protocol), "address",
-				hv_address_text(publication->host.address, address),
-				"host_port", publication->host.port, "guest_port",
-				publication->guest_port, "automatic", publication->automatic);
+	json_t *row =
+		json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:b}", "type", type, "protocol",
+			  hv_control_protocol_name(publication->protocol), "address",
+			  hv_address_text(publication->host.address, address), "host_port",
+			  publication->host.port, "guest_port", publication->guest_port, "tls",
+			  publication->tls, "automatic", publication->automatic);
 
 	if (row)
 		hv_json_set_service(row, control, publication->protocol,

@@ -21,7 +21,7 @@ struct hv_publication_row {
 	struct haven_endpoint host;
 	uint16_t guest_port;
 	uint8_t protocol;
-	bool automatic;
+	bool tls, automatic;
 };
 
 /* What a `why` has found of a port, of one protocol. */

@@ -197,14 +197,15 @@ static json_t *published_row(const struct hv_answer *answer,
 		return NULL;
 	hv_endpoint_text(&publication->host, host);
 	if (publication->guest_port == answer->port)
-		return hv_why_row(answer, "published", "%u/%s is published at %s of the host%s",
-				  answer->port, name, host,
+		return hv_why_row(answer, "published",
+				  "%u/%s is published at %s of the host%s%s", answer->port,
+				  name, host, publication->tls ? ", with TLS" : "",
 				  publication->automatic ? ", by 'auto'" : "");
 	if (publication->host.port == answer->port)
 		return hv_why_row(
 			answer, "host-port",
-			"%s of the host is where port %u/%s of the guest is published", host,
-			publication->guest_port, name);
+			"%s of the host is where port %u/%s of the guest is published%s", host,
+			publication->guest_port, name, publication->tls ? ", with TLS" : "");
 	return NULL;
 }
 

@@ -306,6 +306,10 @@ static int create_parts(struct hv_gateway *gateway, const struct hv_gateway_conf
 				 config->capture_path, strerror(-failed));
 	}
 	if (failed == 0)
+		failed = hv_tls_in_create(gateway, config, error);
+	if (failed == 0)
+		failed = hv_tls_out_create(gateway, config, error);
+	if (failed == 0)
 		failed = hv_publish_create(gateway, config, error);
 	return failed;
 }
@@ -377,6 +381,9 @@ void hv_gateway_destroy(struct hv_gateway *gateway)
 		hv_relay_close(relay, "haven ends");
 	}
 	hv_publish_destroy(gateway);
+	hv_tls_in_destroy(gateway);
+	hv_tls_out_destroy(gateway);
+	free(gateway->tls_buffer);
 	hv_dns_destroy(gateway);
 	hv_echo_destroy(gateway);
 	hv_udp_destroy(gateway);

@@ -19,6 +19,8 @@
 #include "gateway/policy.h"
 #include "gateway/policy_address.h"
 #include "gateway/publish_parse.h"
+#include "gateway/tls_in.h"
+#include "gateway/tls_out.h"
 
 struct hv_capture;
 struct hv_dns;
@@ -28,6 +30,8 @@ struct hv_guest_wire;
 struct hv_publish;
 struct hv_relay;
 struct hv_surveyor;
+struct hv_tls_in;
+struct hv_tls_out;
 struct hv_udp;
 struct hv_udp_talks;
 
@@ -51,8 +55,10 @@ struct hv_gateway_config {
 	const char *capture_path; /* write packets to this file; NULL: not */
 	bool impaired;
 	struct haven_fault fault_in, fault_out; /* towards the guest, from the guest */
-	const uint16_t *ftp_ports;		/* where the helper for FTP reads along */
-	unsigned ftp_port_count;		/* 0 to HV_FTP_PORTS_MAX */
+	struct hv_tls_in_config tls_in;
+	struct hv_tls_out_config tls_out; /* must live as long as the gateway */
+	const uint16_t *ftp_ports;	  /* where the helper for FTP reads along */
+	unsigned ftp_port_count;	  /* 0 to HV_FTP_PORTS_MAX */
 	uint64_t started_ns;	   /* when haven was (hv_session_clock_ns): for the log */
 	bool attached;		   /* the guest's namespace was there before */
 	uint32_t privileged_ports; /* inside; below it, binding takes root; 0: none */
@@ -90,6 +96,9 @@ struct hv_gateway {
 	struct hv_publish *publish;
 	struct hv_policy *policy;
 	struct hv_udp_talks *talks;
+	struct hv_tls_in *tls_in;     /* NULL: there is no certificate for published ports */
+	struct hv_tls_out *tls_out;   /* NULL: everything leaves as it is */
+	uint8_t *tls_buffer;	      /* HV_TLS_BUFFER bytes; NULL: not used yet */
 	struct hv_surveyor *surveyor; /* of the control socket; NULL: there is none now */
 	uint16_t ftp_ports[HV_FTP_PORTS_MAX];
 	unsigned ftp_port_count;
@@ -97,6 +106,7 @@ struct hv_gateway {
 	bool diag_busy; /* a listing of the guest's sockets is under way (owner.c) */
 
 	struct hv_log_limit limit_descriptors, limit_flows;
+	struct hv_log_bucket tls_lines;
 };
 
 /* Why the gateway could not be made. */

@@ -59,7 +59,8 @@ static void accept_ready(struct hv_source *source, uint32_t events)
 			close(fd);
 			continue;
 		}
-		hv_tcp_in_accept(gateway, fd, &peer, waiting->host_port, waiting->guest_port);
+		hv_tcp_in_accept(gateway, fd, &peer, waiting->host_port, waiting->guest_port,
+				 false);
 		hv_ftp_wait_no_more(waiting);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define LIMIT_INTERVAL_NS (5 * UINT64_C(1000000000))
+#define BURST_REFILL_NS	  (UINT64_C(1000000000) / 2)
 
 static const struct {
 	const char *name;
@@ -110,11 +111,57 @@ void hv_log_notice(const struct hv_log *log, const char *format, ...)
 	va_end(arguments);
 }
 
+/* " (and 3 more like this)", of lines that were left out. */
+static void tell_suppressed(uint64_t *suppressed, char suffix[64])
+{
+	suffix[0] = '\0';
+	if (*suppressed > 0)
+		snprintf(suffix, 64, " (and %llu more like this)",
+			 (unsigned long long)*suppressed);
+	*suppressed = 0;
+}
+
+static bool take_from(struct hv_log_bucket *bucket, uint64_t now_ns)
+{
+	uint64_t refills = (now_ns - bucket->filled_ns) / BURST_REFILL_NS;
+
+	if (refills >= bucket->used) {
+		bucket->used = 0;
+		bucket->filled_ns = now_ns;
+	} else {
+		bucket->used -= (unsigned)refills;
+		bucket->filled_ns += refills * BURST_REFILL_NS;
+	}
+	if (bucket->used == HV_LOG_BURST)
+		return false;
+	bucket->used++;
+	return true;
+}
+
+void hv_log_bucketed(const struct hv_log *log, struct hv_log_bucket *bucket, uint64_t now_ns,
+		     const char *format, ...)
+{
+	va_list arguments;
+	char suffix[64];
+
+	if (!hv_log_on(log, HV_LOG_WARNING))
+		return;
+	if (!take_from(bucket, now_ns)) {
+		bucket->suppressed++;
+		return;
+	}
+	tell_suppressed(&bucket->suppressed, suffix);
+	va_start(arguments, format);
+	write_line(log, levels[HV_LOG_WARNING].colour, levels[HV_LOG_WARNING].prefix, format,
+		   arguments, suffix);
+	va_end(arguments);
+}
+
 void hv_log_limited(const struct hv_log *log, struct hv_log_limit *limit, uint64_t now_ns,
 		    const char *format, ...)
 {
 	va_list arguments;
-	char suffix[64] = "";
+	char suffix[64];
 
 	if (!hv_log_on(log, HV_LOG_WARNING))
 		return;
@@ -122,10 +169,7 @@ void hv_log_limited(const struct hv_log *log, struct hv_log_limit *limit, uint64
 		limit->suppressed++;
 		return;
 	}
-	if (limit->suppressed > 0)
-		snprintf(suffix, sizeof(suffix), " (and %llu more like this)",
-			 (unsigned long long)limit->suppressed);
-	limit->suppressed = 0;
+	tell_suppressed(&limit->suppressed, suffix);
 	limit->next_ns = now_ns + LIMIT_INTERVAL_NS;
 	va_start(arguments, format);
 	write_line(log, levels[HV_LOG_WARNING].colour, levels[HV_LOG_WARNING].prefix, format,

@@ -30,6 +30,14 @@ struct hv_log_limit {
 	uint64_t suppressed;
 };
 
+/* The same where single lines matter: so many at once, then one each half second. Zeroed: full. */
+#define HV_LOG_BURST 20
+struct hv_log_bucket {
+	unsigned used;
+	uint64_t filled_ns; /* when `used` last became less */
+	uint64_t suppressed;
+};
+
 void hv_log_init(struct hv_log *log, int fd, enum hv_log_level level);
 
 /* "error", "warning", "info", "debug". Returns false when it is none of them. */
@@ -47,6 +55,12 @@ __attribute__((format(printf, 3, 4))) void hv_log_line(const struct hv_log *log,
 /* A line without a level's name, written at HV_LOG_WARNING and above. */
 __attribute__((format(printf, 2, 3))) void hv_log_notice(const struct hv_log *log,
 							 const char *format, ...);
+
+/* A warning, at most HV_LOG_BURST at once. */
+__attribute__((format(printf, 4, 5))) void hv_log_bucketed(const struct hv_log *log,
+							   struct hv_log_bucket *bucket,
+							   uint64_t now_ns, const char *format,
+							   ...);
 
 /* A warning, at most one in five seconds. */
 __attribute__((format(printf, 4, 5))) void hv_log_limited(const struct hv_log *log,

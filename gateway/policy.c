@@ -319,6 +319,7 @@ void hv_policy_bound(void *user, const char *name, const uint8_t address[16], ui
 	char text[HV_ENDPOINT_TEXT];
 	int failed;
 
+	hv_tls_out_bound(gateway, name, address);
 	refresh_host(policy);
 	if (is_given(policy, name))
 		failed = haven_filter_bind_static(policy->filter, name, address);

@@ -65,7 +65,7 @@ static void accept_ready(struct hv_source *source, uint32_t events)
 			close(fd);
 		else
 			hv_tcp_in_accept(gateway, fd, &peer, published->host.port,
-					 published->guest_port);
+					 published->guest_port, published->tls);
 	}
 }
 
@@ -167,12 +167,23 @@ static bool family_is_missing(int error)
 	return error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL || error == -ENETUNREACH;
 }
 
+static int open_as(struct hv_gateway *gateway, const struct hv_publication *publication,
+		   const struct haven_endpoint *host, uint16_t guest_port,
+		   struct hv_published **out)
+{
+	int error = hv_publish_open(gateway, publication->protocol, host, guest_port, out);
+
+	if (error == 0)
+		(*out)->tls = publication->tls;
+	return error;
+}
+
 /*
  * All addresses of both families, at one port. A port that is chosen is chosen by the first
  * family, and must be free in the second; *taken tells where it was not.
  */
-static int open_both(struct hv_gateway *gateway, uint8_t protocol, uint16_t host_port,
-		     uint16_t guest_port, struct hv_published **out,
+static int open_both(struct hv_gateway *gateway, const struct hv_publication *publication,
+		     uint16_t host_port, uint16_t guest_port, struct hv_published **out,
 		     struct haven_endpoint *taken)
 {
 	static const uint8_t any4[4];
@@ -182,13 +193,13 @@ static int open_both(struct hv_gateway *gateway, uint8_t protocol, uint16_t host
 
 	hv_address_from_v4(v4.address, any4);
 	*taken = v4;
-	error = hv_publish_open(gateway, protocol, &v4, guest_port, &first);
+	error = open_as(gateway, publication, &v4, guest_port, &first);
 	if (error < 0 && !family_is_missing(error))
 		return error;
 	if (first)
 		v6.port = first->host.port;
 	*taken = v6;
-	error = hv_publish_open(gateway, protocol, &v6, guest_port, &second);
+	error = open_as(gateway, publication, &v6, guest_port, &second);
 	if (error < 0 && !(first && family_is_missing(error))) {
 		if (first)
 			hv_publish_close(first);
@@ -207,11 +218,10 @@ static int open_one(struct hv_gateway *gateway, const struct hv_publication *pub
 	if (!publication->any_address) {
 		memcpy(taken->address, publication->address, 16);
 		taken->port = host_port;
-		return hv_publish_open(gateway, publication->protocol, taken, guest_port, out);
+		return open_as(gateway, publication, taken, guest_port, out);
 	}
 	for (int tries = 0; tries < 16 && error == -EADDRINUSE; tries++) {
-		error = open_both(gateway, publication->protocol, host_port, guest_port, out,
-				  taken);
+		error = open_both(gateway, publication, host_port, guest_port, out, taken);
 		if (host_port != 0)
 			break;
 	}
@@ -280,6 +290,8 @@ static int open_publication(struct hv_gateway *gateway,
 	bool first_free =
 		!choose && count == 1 && publication->host_last > publication->host_first;
 
+	if (publication->tls && hv_tls_in_need(gateway, text) < 0)
+		return -EINVAL;
 	for (uint32_t i = 0; i < count; i++) {
 		uint16_t guest_port = (uint16_t)(publication->guest_first + i);
 		uint16_t host_port = choose ? 0 : (uint16_t)(publication->host_first + i);
@@ -337,7 +349,7 @@ static bool names(const struct hv_publication *publication,
 	uint16_t guest = published->guest_port, host = published->host.port;
 
 	if (published->protocol != publication->protocol || guest < publication->guest_first ||
-	    guest > publication->guest_last)
+	    guest > publication->guest_last || (publication->tls && !published->tls))
 		return false;
 	if (!publication->any_address &&
 	    !hv_address_equal(published->host.address, publication->address))

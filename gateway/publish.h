@@ -14,6 +14,7 @@ struct hv_published {
 	LIST_ENTRY(hv_published) entry;
 	struct hv_gateway *gateway;
 	uint8_t protocol;
+	bool tls;		    /* outside (tls_in.h) */
 	bool automatic;		    /* by -p auto */
 	bool wanted;		    /* mark of publish_auto.c */
 	struct haven_endpoint host; /* as bound */

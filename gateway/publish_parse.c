@@ -62,6 +62,26 @@ static bool parse_protocol(const char *text, uint8_t *protocol)
 	return true;
 }
 
+/* What follows the ports: [tcp|udp][/tls] */
+static bool parse_words(struct parser *parser, char *text, struct hv_publication *publication)
+{
+	char *tls = strrchr(text, '/');
+
+	if (strcmp(text, "tls") == 0) {
+		publication->tls = true;
+		return true;
+	}
+	if (tls && strcmp(tls + 1, "tls") == 0) {
+		*tls = '\0';
+		publication->tls = true;
+	}
+	if (!parse_protocol(text, &parser->protocol))
+		return wrong(parser, "the protocol is neither tcp nor udp");
+	if (publication->tls && parser->protocol != IPPROTO_TCP)
+		return wrong(parser, "TLS is spoken over tcp");
+	return true;
+}
+
 /* Cuts the last ":..." off text, not one inside of brackets. NULL: there is none. */
 static char *cut_last(char *text)
 {
@@ -128,8 +148,8 @@ static bool parse(struct parser *parser, char *text, struct hv_publication *publ
 
 	if (slash) {
 		*slash = '\0';
-		if (!parse_protocol(slash + 1, &parser->protocol))
-			return wrong(parser, "the protocol is neither tcp nor udp");
+		if (!parse_words(parser, slash + 1, publication))
+			return false;
 	}
 	publication->protocol = parser->protocol;
 	return parse_parts(parser, text, publication) && check(parser, publication);
@@ -152,8 +172,9 @@ bool hv_publication_parse(const char *text, struct hv_publication *publication, 
 	memcpy(copy, text, length + 1);
 	if (parse(&parser, copy, publication))
 		return true;
-	snprintf(error, error_size,
-		 "cannot publish '%s': %s; it is [[ADDR:]HOSTPORT[-END]:]PORT[-END][/tcp|/udp]",
-		 text, parser.reason);
+	snprintf(
+		error, error_size,
+		"cannot publish '%s': %s; it is [[ADDR:]HOSTPORT[-END]:]PORT[-END][/tcp|/udp][/tls]",
+		text, parser.reason);
 	return false;
 }

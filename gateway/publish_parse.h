@@ -1,5 +1,5 @@
 /*
- * What `-p` takes: [[ADDR:]HOSTPORT[-END]:]PORT[-END][/tcp|/udp], as docker has it.
+ * What `-p` takes: [[ADDR:]HOSTPORT[-END]:]PORT[-END][/tcp|/udp][/tls], as docker has it.
  *
  *	80		guest's port 80 on a port of the host that is chosen
  *	8080:80		the host's 8080, all its addresses of both families
@@ -8,6 +8,7 @@
  *	8000-8009:80-89	port by port
  *	8000-8009:80	the first of them that is free
  *	0:80		as 80
+ *	8443:80/tls	TLS outside, in the clear inside; also 80/tcp/tls
  *	8080:http, https, 5353:domain/udp	services by name
  *
  * Names are those of the registry, with /etc/services (which is read when there is a name) on top.
@@ -25,6 +26,7 @@ struct hv_publication {
 	uint16_t host_first, host_last; /* 0: chosen */
 	uint16_t guest_first, guest_last;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	bool tls;	  /* clients outside speak TLS, the guest does not */
 };
 
 /* Returns false with one line of what is wrong in error. */

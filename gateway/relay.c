@@ -17,6 +17,7 @@
 
 #include "gateway/helper.h"
 #include "gateway/name_gate.h"
+#include "gateway/relay_tls.h"
 
 /*
  * A relay's share of a turn. What is read from the host leaves for the guest at the turn's end: this
@@ -81,6 +82,7 @@ int hv_relay_start(struct hv_relay *relay)
 void hv_relay_discard(struct hv_relay *relay)
 {
 	hv_name_gate_free(relay);
+	hv_relay_tls_free(relay);
 	hv_policy_leave(relay->gateway, &relay->flow);
 	close(relay->source.fd);
 	free(relay);
@@ -103,6 +105,7 @@ static void end(struct hv_relay *relay, const char *reason)
 		relay->watcher->ended(relay->watcher, reason);
 	hv_name_gate_free(relay);
 	hv_gateway_flow_closed(gateway, &relay->flow, reason);
+	hv_relay_tls_free(relay);
 	relay->phase = HV_RELAY_ENDED;
 	hv_helper_end(relay->helper);
 	relay->helper = NULL;
@@ -117,6 +120,8 @@ void hv_relay_close(struct hv_relay *relay, const char *reason)
 		haven_socket_set_user(relay->socket, NULL);
 		haven_close(relay->socket);
 	}
+	if (relay->tls)
+		hv_relay_tls_discard(relay);
 	end(relay, reason);
 }
 
@@ -134,17 +139,31 @@ void hv_relay_abort(struct hv_relay *relay, const char *reason)
 		haven_socket_set_user(relay->socket, NULL);
 		haven_abort(relay->socket);
 	}
-	hv_relay_reset_host(relay);
+	if (relay->tls && hv_relay_tls_has_told(relay))
+		hv_relay_tls_discard(relay);
+	else
+		hv_relay_reset_host(relay);
 	end(relay, reason);
 }
 
 bool hv_relay_drained(const struct hv_relay *relay)
 {
 	/* Before the host answered, the guest had no SYN-ACK, and so could send nothing. */
-	return relay->phase != HV_RELAY_OPEN || relay->guest_eof || relay->reset_pending;
+	return relay->phase != HV_RELAY_OPEN || relay->reset_pending ||
+	       (relay->guest_eof && (!relay->tls || hv_relay_tls_is_out(relay)));
 }
 
 /* --- errors of a side ------------------------------------------------------------------- */
+
+static const char *host_reason(const struct hv_relay *relay, int error)
+{
+	const char *reason = relay->tls ? hv_relay_tls_reason(relay) : NULL;
+
+	if (reason)
+		return reason;
+	return error == ECONNRESET || error == EPIPE ? "reset by the host's side"
+						     : strerror(error);
+}
 
 /* The host's connection broke: a reset for the guest, after what it was sent before. */
 void hv_relay_host_failed(struct hv_relay *relay, int error)
@@ -156,8 +175,7 @@ void hv_relay_host_failed(struct hv_relay *relay, int error)
 		relay->host_readable = relay->host_writable = false;
 		return;
 	}
-	hv_relay_abort(relay, error == ECONNRESET || error == EPIPE ? "reset by the host's side"
-								    : strerror(error));
+	hv_relay_abort(relay, host_reason(relay, error));
 }
 
 static void guest_failed(struct hv_relay *relay)
@@ -191,24 +209,29 @@ void hv_relay_run_again(struct hv_relay *relay)
 
 /* --- host to guest ---------------------------------------------------------------------- */
 
-static ssize_t read_host(const struct hv_relay *relay, struct iovec *iov, size_t wanted)
+/* *more: another read will find something. */
+static ssize_t read_host(struct hv_relay *relay, struct iovec *iov, size_t wanted, bool *more)
 {
 	struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
 	ssize_t size;
 
+	if (relay->tls)
+		return hv_relay_tls_read(relay, iov, more);
 	do {
 		if (iov[0].iov_len >= wanted)
 			size = recv(relay->source.fd, iov[0].iov_base, wanted, MSG_DONTWAIT);
 		else
 			size = recvmsg(relay->source.fd, &message, MSG_DONTWAIT);
 	} while (size < 0 && errno == EINTR);
+	/* A short read has emptied the socket; what comes later makes an edge (epoll(7)). */
+	*more = size == (ssize_t)wanted;
 	return size;
 }
 
 /* Grow with reads that fill their space, shrink with those that do not need it. */
-static void adapt_chunk(struct hv_relay *relay, size_t wanted, size_t got)
+static void adapt_chunk(struct hv_relay *relay, bool more, size_t got)
 {
-	if (got == wanted && relay->chunk < CHUNK_MAX)
+	if (more && relay->chunk < CHUNK_MAX)
 		relay->chunk *= 2;
 	else if (got < relay->chunk / 4 && relay->chunk > CHUNK_FIRST)
 		relay->chunk /= 2;
@@ -226,24 +249,23 @@ void hv_relay_host_ended(struct hv_relay *relay)
 static size_t read_once(struct hv_relay *relay, int *error)
 {
 	struct iovec iov[2] = {0};
-	ssize_t space = haven_send_reserve(relay->socket, relay->chunk, iov);
+	size_t wanted = relay->chunk + (relay->tls ? HV_RELAY_TLS_SLACK : 0);
+	ssize_t space = haven_send_reserve(relay->socket, wanted, iov);
+	bool more = false;
 	ssize_t got;
 
 	if (space <= 0) {
 		*error = space < 0 ? (int)space : 0;
 		return 0;
 	}
-	got = read_host(relay, iov, (size_t)space);
+	got = read_host(relay, iov, (size_t)space, &more);
 	if (got > 0) {
-		bool full = got == space;
-
 		if (relay->gate && hv_name_gate_answered(relay, iov, (size_t)got))
 			hv_relay_run_again(relay);
-		haven_send_commit(relay->socket, (size_t)got, full);
+		haven_send_commit(relay->socket, (size_t)got, more);
 		relay->flow.bytes_in += (uint64_t)got;
-		adapt_chunk(relay, (size_t)space, (size_t)got);
-		/* A short read has emptied the socket; what comes later makes an edge (epoll(7)). */
-		if (!full && !relay->host_ending)
+		adapt_chunk(relay, more, (size_t)got);
+		if (!more && !relay->host_ending)
 			relay->host_readable = false;
 		return (size_t)got;
 	}
@@ -302,6 +324,8 @@ static size_t write_host(struct hv_relay *relay, struct iovec *iov, int count, i
 	size_t size = iov[0].iov_len + (count > 1 ? iov[1].iov_len : 0);
 	ssize_t sent;
 
+	if (relay->tls)
+		return hv_relay_tls_write(relay, iov, count, error);
 	do {
 		if (count == 1)
 			sent = send(relay->source.fd, iov[0].iov_base, iov[0].iov_len,
@@ -365,7 +389,9 @@ void hv_relay_guest_ended(struct hv_relay *relay)
 	relay->guest_eof = true;
 	relay->flow.state = HV_FLOW_CLOSING;
 	/* When both have ended, the close that follows says so. */
-	if (!relay->host_eof)
+	if (relay->tls)
+		hv_relay_tls_end(relay);
+	else if (!relay->host_eof)
 		shutdown(relay->source.fd, SHUT_WR);
 }
 
@@ -399,16 +425,30 @@ static bool pump_out(struct hv_relay *relay)
 			hv_relay_host_failed(relay, error);
 			return relay->phase == HV_RELAY_OPEN;
 		}
+		/* TLS may have to read before it can write. */
+		if (sent == 0)
+			break;
 	}
 	return true;
 }
 
 static void close_when_done(struct hv_relay *relay)
 {
-	if (relay->host_eof && relay->guest_eof)
+	if (relay->host_eof && relay->guest_eof && (!relay->tls || hv_relay_tls_is_out(relay)))
 		hv_relay_close(relay, "closed");
 	else if (relay->host_eof && relay->host_gone)
 		hv_relay_close(relay, "left by the client");
+}
+
+/* What TLS could not send before. Returns false when the relay has ended. */
+static bool flush_tls(struct hv_relay *relay)
+{
+	int error = hv_relay_tls_flush(relay);
+
+	if (error == 0)
+		return true;
+	hv_relay_host_failed(relay, error);
+	return false;
 }
 
 static void pump(struct hv_relay *relay)
@@ -426,6 +466,8 @@ static void pump(struct hv_relay *relay)
 		relay->helper = NULL;
 		haven_socket_set_sink(relay->socket, sink, relay);
 	}
+	if (relay->tls && !flush_tls(relay))
+		return;
 	if (pump_in(relay) && pump_out(relay))
 		close_when_done(relay);
 }
@@ -447,6 +489,10 @@ static void host_event(struct hv_source *source, uint32_t events)
 		relay->host_gone = true;
 	if (relay->phase == HV_RELAY_HOST_CONNECTING) {
 		hv_tcp_out_host_event(relay, events);
+		return;
+	}
+	if (relay->phase == HV_RELAY_SECURING) {
+		hv_relay_tls_secure(relay);
 		return;
 	}
 	if (relay->phase == HV_RELAY_GUEST_CONNECTING) {
@@ -484,7 +530,7 @@ static void guest_event(struct hv_stack_user *user, unsigned events)
 			      relay->gateway->loop.now_ns);
 	if (relay->reset_pending) {
 		if (haven_send_queued(relay->socket) == 0)
-			hv_relay_abort(relay, "reset by the host's side");
+			hv_relay_abort(relay, host_reason(relay, ECONNRESET));
 		return;
 	}
 	pump(relay);
@@ -504,8 +550,11 @@ void hv_relay_open(struct hv_relay *relay)
 	relay->phase = HV_RELAY_OPEN;
 	haven_socket_set_user(relay->socket, &relay->user);
 	haven_setsockopt(relay->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	/* A relay with a gate has no helper: what it is has to be seen first, and then the beginning is over. */
-	relay->helper = relay->gate ? NULL : hv_helper_begin(relay);
+	/*
+	 * A relay with a gate has no helper: what it is has to be seen first, and then the beginning is over. With TLS, data connections
+	 * would need it, too, and FTP's own words for that are not spoken here.
+	 */
+	relay->helper = relay->gate || relay->tls ? NULL : hv_helper_begin(relay);
 	if (!relay->helper)
 		haven_socket_set_sink(relay->socket, sink, relay);
 	pump(relay);

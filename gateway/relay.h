@@ -31,12 +31,14 @@ struct hv_relay_watcher {
 
 enum hv_relay_phase {
 	HV_RELAY_HOST_CONNECTING,  /* guest's request waits for the host's connect */
+	HV_RELAY_SECURING,	   /* TLS shakes hands on the host's side */
 	HV_RELAY_GUEST_CONNECTING, /* host's connection waits for the guest's answer */
 	HV_RELAY_OPEN,
 	HV_RELAY_ENDED, /* off all lists, memory until the turn's end */
 };
 
 struct hv_helper;
+struct hv_relay_tls;
 
 struct hv_relay {
 	struct hv_source source;   /* host socket */
@@ -44,11 +46,12 @@ struct hv_relay {
 	struct hv_flow flow;
 	TAILQ_ENTRY(hv_relay) entry, runnable_entry;
 	struct hv_gateway *gateway;
-	struct haven_socket *socket;   /* NULL while HOST_CONNECTING */
-	struct haven_request *request; /* while HOST_CONNECTING */
+	struct haven_socket *socket;   /* NULL while HOST_CONNECTING and SECURING */
+	struct haven_request *request; /* of the guest's, until the host's side is there */
 	enum hv_relay_phase phase;
 	uint32_t chunk; /* how much the next read of the host socket asks for, bytes */
 	struct hv_helper *helper;  /* reads along (helper.h); NULL: bytes go straight through */
+	struct hv_relay_tls *tls;  /* on the host's side (relay_tls.h); NULL: in the clear */
 	int host_error;		   /* errno that the sink met; handled outside of it */
 	struct hv_name_gate *gate; /* what the guest sends is looked at first; NULL: not */
 
@@ -105,11 +108,17 @@ void hv_tcp_out_request(void *user, struct haven_request *request,
 			const struct haven_endpoint *destination);
 void hv_tcp_out_cancelled(void *user, struct haven_request *request);
 void hv_tcp_out_host_event(struct hv_relay *relay, uint32_t events);
+/* TLS with the server: its certificate is good; it has failed, or the server has. */
+void hv_tcp_out_secured(struct hv_relay *relay);
+void hv_tcp_out_insecure(struct hv_relay *relay);
 
 /* --- tcp_in.c: published ports ---------------------------------------------------------- */
-/* A connection to a published port. Takes fd. peer: who connected. guest_port: where to. */
+/* A connection to a published port. Takes fd. peer: who connected. guest_port: where to. tls: that is what it speaks. */
 void hv_tcp_in_accept(struct hv_gateway *gateway, int fd, const struct haven_endpoint *peer,
-		      uint16_t host_port, uint16_t guest_port);
+		      uint16_t host_port, uint16_t guest_port, bool tls);
+/* TLS with the client: it may speak to the guest; it has failed, or the client has. */
+void hv_tcp_in_secured(struct hv_relay *relay);
+void hv_tcp_in_insecure(struct hv_relay *relay);
 /*
  * 'haven connect': from the gateway's address to destination, where fd, a stream socket of the Unix domain, is the host's
  * side. any_family: the guest's other address is tried, too. Takes fd. 0, with *out connecting; or a negative errno with

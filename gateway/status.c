@@ -44,8 +44,9 @@ static void write_published(struct hv_gateway *gateway, FILE *out)
 
 	fprintf(out, "published ports\n  %-5s %-40s %s\n", "PROTO", "HOST", "GUEST PORT");
 	LIST_FOREACH(published, &gateway->publish->list, entry)
-		fprintf(out, "  %-5s %-40s %u\n", protocol_name(published->protocol),
-			hv_endpoint_text(&published->host, host), published->guest_port);
+		fprintf(out, "  %-5s %-40s %u%s\n", protocol_name(published->protocol),
+			hv_endpoint_text(&published->host, host), published->guest_port,
+			published->tls ? ", TLS outside" : "");
 }
 
 static void write_flows(struct hv_gateway *gateway, FILE *out)

@@ -14,6 +14,9 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "gateway/relay_tls.h"
+#include "gateway/tls_in.h"
+
 static int open_guest_socket(struct haven_stack *stack, const struct haven_endpoint *source,
 			     struct haven_socket **out)
 {
@@ -100,11 +103,23 @@ static bool asked(struct hv_relay *relay)
 	return false;
 }
 
+/* Where the guest is asked first: in the client's family, where it has that. */
+static const struct hv_network_family *first_family(struct hv_relay *relay)
+{
+	const struct hv_network *network = &relay->gateway->network;
+	const struct hv_network_family *family =
+		hv_network_family_of(network, relay->peer.address);
+
+	if (family->enabled)
+		return family;
+	relay->other_family_tried = true;
+	return haven_endpoint_is_v4(&relay->peer) ? &network->v6 : &network->v4;
+}
+
 void hv_tcp_in_accept(struct hv_gateway *gateway, int fd, const struct haven_endpoint *peer,
-		      uint16_t host_port, uint16_t guest_port)
+		      uint16_t host_port, uint16_t guest_port, bool tls)
 {
 	struct hv_relay *relay = hv_relay_new(gateway, fd, HV_FLOW_TCP_IN);
-	const struct hv_network_family *family;
 	int error;
 
 	if (!relay)
@@ -114,13 +129,7 @@ void hv_tcp_in_accept(struct hv_gateway *gateway, int fd, const struct haven_end
 	relay->flow.source = *peer;
 	relay->flow.host_port = host_port;
 	relay->flow.destination.port = guest_port;
-	family = hv_network_family_of(&gateway->network, peer->address);
-	if (!family->enabled) {
-		relay->other_family_tried = true;
-		family = haven_endpoint_is_v4(peer) ? &gateway->network.v6
-						    : &gateway->network.v4;
-	}
-	memcpy(relay->flow.destination.address, family->guest, 16);
+	memcpy(relay->flow.destination.address, first_family(relay)->guest, 16);
 	if (!asked(relay)) {
 		hv_relay_discard(relay);
 		return;
@@ -130,9 +139,27 @@ void hv_tcp_in_accept(struct hv_gateway *gateway, int fd, const struct haven_end
 		hv_relay_discard(relay);
 		return;
 	}
-	error = connect_guest(relay, family);
+	if (tls)
+		error = hv_relay_tls_begin(relay, hv_tls_in_context(gateway), NULL);
+	else
+		error = connect_guest(relay, first_family(relay));
 	if (error < 0)
 		hv_relay_abort(relay, haven_strerror(error));
+}
+
+void hv_tcp_in_secured(struct hv_relay *relay)
+{
+	int error;
+
+	relay->phase = HV_RELAY_GUEST_CONNECTING;
+	error = connect_guest(relay, first_family(relay));
+	if (error < 0)
+		hv_relay_abort(relay, haven_strerror(error));
+}
+
+void hv_tcp_in_insecure(struct hv_relay *relay)
+{
+	hv_relay_abort(relay, hv_relay_tls_reason(relay));
 }
 
 /* --- haven connect ---------------------------------------------------------------------- */

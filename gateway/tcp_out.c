@@ -14,6 +14,8 @@
 
 #include "gateway/dns.h"
 #include "gateway/name_gate.h"
+#include "gateway/relay_tls.h"
+#include "gateway/tls_out.h"
 
 /* What a connection of the guest's asks of its host socket. */
 static int open_socket(int family)
@@ -160,7 +162,8 @@ static void host_refused(struct hv_relay *relay, int error)
 	hv_relay_close(relay, strerror(error));
 }
 
-static void host_connected(struct hv_relay *relay)
+/* Both sides can be: the guest's SYN is answered. */
+static void accept_guest(struct hv_relay *relay)
 {
 	struct hv_gateway *gateway = relay->gateway;
 	int error = haven_request_accept(relay->request, &relay->socket);
@@ -173,6 +176,35 @@ static void host_connected(struct hv_relay *relay)
 		return;
 	}
 	hv_relay_open(relay);
+}
+
+void hv_tcp_out_secured(struct hv_relay *relay)
+{
+	accept_guest(relay);
+}
+
+void hv_tcp_out_insecure(struct hv_relay *relay)
+{
+	refuse(relay->gateway, relay->request, ECONNREFUSED);
+	relay->request = NULL;
+	hv_relay_abort(relay, hv_relay_tls_reason(relay));
+}
+
+static void host_connected(struct hv_relay *relay)
+{
+	const struct hv_tls_target *target =
+		hv_tls_out_target(relay->gateway, &relay->flow.destination);
+	int error;
+
+	if (!target) {
+		accept_guest(relay);
+		return;
+	}
+	error = hv_relay_tls_begin(relay, hv_tls_out_context(relay->gateway), target->name);
+	if (error < 0)
+		host_refused(relay, -error);
+	else
+		hv_relay_tls_secure(relay);
 }
 
 void hv_tcp_out_host_event(struct hv_relay *relay, uint32_t events)

@@ -129,6 +129,7 @@ struct haven_tls_identity {
 	const void *
 		staple; /* OCSP response about it (DER, RFC 6960), for servers to staple; NULL: none */
 	size_t staple_size;
+	const char *label; /* what errors call it; NULL: "identity 1" and so on */
 };
 
 /*
@@ -178,7 +179,10 @@ struct haven_tls_config {
 	uint32_t
 		output_bytes; /* what waits in haven_tls_output() before writing has to wait; default 64 KiB, at least 32 KiB */
 
-	void *user; /* of the two below */
+	void *user; /* of those below */
+	/* Server: a client asks for `name` (lower case), which none of the identities is for. haven_tls_context_replace() may be
+	 * called here, and this client is then served by what it brought. NULL: they are all there is. */
+	void (*name_missing)(void *user, const char *name);
 	/* Seconds since 1970 UTC, for the dates in certificates. NULL: the system's clock (OpenSSL asks it). */
 	int64_t (*wall_clock)(void *user);
 	/* For debugging only: called with each line of a key log (SSLKEYLOGFILE), by which Wireshark reads

@@ -193,6 +193,7 @@ static void copy_settings(struct haven_tls_context *context, const struct haven_
 	context->handshake_timeout_ns = c->handshake_timeout_ns;
 	context->ticket_lifetime_ns = c->ticket_lifetime_s * SECOND_NS;
 	context->user = c->user;
+	context->name_missing = c->name_missing;
 	context->wall_clock = c->wall_clock;
 	context->key_log = c->key_log;
 	context->uses = 1;

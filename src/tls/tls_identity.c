@@ -147,10 +147,13 @@ static int load_one(struct haven_tls_context *context, struct hv_tls_identity *i
 		    const struct haven_tls_identity *from, unsigned number,
 		    struct haven_tls_error *error)
 {
-	char what[32], name[HV_TLS_NAME_TEXT];
+	char what[200], name[HV_TLS_NAME_TEXT];
 	int result;
 
-	snprintf(what, sizeof(what), "identity %u", number);
+	if (from->label)
+		snprintf(what, sizeof(what), "%s", from->label);
+	else
+		snprintf(what, sizeof(what), "identity %u", number);
 	result = hv_tls_pem_certificates(what, from->chain, from->chain_size, &identity->chain,
 					 error);
 	if (result < 0)
@@ -298,6 +301,8 @@ int hv_tls_on_server_name(SSL *ssl, int *alert, void *user)
 	asked_name(ssl, asked);
 	if (!SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name))
 		return SSL_TLSEXT_ERR_NOACK;
+	if (*asked && context->name_missing && !best_rank(context->identities, asked))
+		context->name_missing(context->user, asked);
 	if (!context->refuse_unknown_names || best_rank(context->identities, asked))
 		return SSL_TLSEXT_ERR_OK;
 	hv_tls_fail(tls, HAVEN_TLS_ERROR_UNKNOWN_NAME,

@@ -81,6 +81,7 @@ struct haven_tls_context {
 	uint32_t session_limit, handshake_bytes, output_bytes;
 	uint64_t handshake_timeout_ns, ticket_lifetime_ns;
 	void *user;
+	void (*name_missing)(void *user, const char *name);
 	int64_t (*wall_clock)(void *user);
 	void (*key_log)(void *user, const char *line);
 	uint8_t *

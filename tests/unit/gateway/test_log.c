@@ -120,6 +120,28 @@ static void often_is_said_once_in_five_seconds(void **state)
 					 "haven: warning: full (and 9 more like this)\n");
 }
 
+static void a_burst_is_said_and_then_one_each_half_second(void **state)
+{
+	struct hv_log_bucket bucket = {0};
+	const uint64_t second = 1000000000;
+	const char *text;
+	struct fixture f;
+	unsigned lines = 0;
+
+	(void)state;
+	open_log(&f, HV_LOG_WARNING);
+	for (unsigned i = 0; i < HV_LOG_BURST + 5; i++)
+		hv_log_bucketed(&f.log, &bucket, 100 * second, "bad");
+	hv_log_bucketed(&f.log, &bucket, 100 * second + second / 2, "late");
+	hv_log_bucketed(&f.log, &bucket, 100 * second + second / 2, "too late");
+	text = written(&f);
+	for (const char *at = text; (at = strstr(at, "bad\n")); at++)
+		lines++;
+	assert_int_equal(lines, HV_LOG_BURST);
+	assert_non_null(strstr(text, "haven: warning: late (and 5 more like this)\n"));
+	assert_null(strstr(text, "too late"));
+}
+
 static void level_names(void **state)
 {
 	enum hv_log_level level = HV_LOG_ERROR;
@@ -143,6 +165,7 @@ int main(void)
 		cmocka_unit_test(a_long_line_is_cut_and_ends),
 		cmocka_unit_test(control_characters_are_hidden),
 		cmocka_unit_test(often_is_said_once_in_five_seconds),
+		cmocka_unit_test(a_burst_is_said_and_then_one_each_half_second),
 		cmocka_unit_test(level_names),
 	};
 

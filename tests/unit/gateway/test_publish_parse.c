@@ -99,6 +99,26 @@ static void grammar(void **state)
 	}
 }
 
+static void with_tls(void **state)
+{
+	static const char *const texts[] = {"8443:80/tls", "80/tcp/tls", "[::1]:8443:http/tls",
+					    "8000-8009:80-89/tls"};
+	struct hv_publication p;
+	char error[256];
+
+	(void)state;
+	for (unsigned i = 0; i < TEST_COUNT(texts); i++) {
+		if (!hv_publication_parse(texts[i], &p, error, sizeof(error)))
+			fail_msg("%s: %s", texts[i], error);
+		assert_true(p.tls);
+		assert_int_equal(p.protocol, IPPROTO_TCP);
+	}
+	assert_true(hv_publication_parse("8443:80/tcp", &p, error, sizeof(error)));
+	assert_false(p.tls);
+	assert_false(hv_publication_parse("8443:80/udp/tls", &p, error, sizeof(error)));
+	assert_non_null(strstr(error, "TLS is spoken over tcp"));
+}
+
 static const char *const bad[] = {
 	"",
 	":",
@@ -133,6 +153,10 @@ static const char *const bad[] = {
 	"127.0.0.1:80",
 	"080000:80",
 	"8080:80/tcp/udp",
+	"8080:80/tls/tcp",
+	"8080:80/tls/tls",
+	"8080:80/TLS",
+	"8080:80//tls",
 };
 
 static void refused_with_a_line(void **state)
@@ -164,6 +188,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grammar),
+		cmocka_unit_test(with_tls),
 		cmocka_unit_test(names),
 		cmocka_unit_test(wrong_names_get_near_ones),
 		cmocka_unit_test(refused_with_a_line),
