@@ -18,27 +18,31 @@
 
 /* --- errors ----------------------------------------------------------------------------- */
 
-int hv_exchange_fail(const struct hv_exchange *exchange, const char *format, ...)
+static void say(const struct hv_exchange *exchange, const char *format, va_list arguments)
 {
 	char line[HV_EXCHANGE_TEXT * 2];
+
+	vsnprintf(line, sizeof(line), format, arguments);
+	hv_log_line(exchange->log, HV_LOG_ERROR, "%s", line);
+}
+
+int hv_exchange_fail(const struct hv_exchange *exchange, const char *format, ...)
+{
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
+	say(exchange, format, arguments);
 	va_end(arguments);
-	hv_log_line(exchange->log, HV_LOG_ERROR, "%s", line);
 	return HV_EXIT_FAILED;
 }
 
 int hv_exchange_refused(const struct hv_exchange *exchange, const char *format, ...)
 {
-	char line[HV_EXCHANGE_TEXT * 2];
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
+	say(exchange, format, arguments);
 	va_end(arguments);
-	hv_log_line(exchange->log, HV_LOG_ERROR, "%s", line);
 	return HV_EXIT_NETWORK;
 }
 

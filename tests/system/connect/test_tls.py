@@ -101,6 +101,9 @@ def tls_alone(haven):
                  "what was agreed")
     with open(log, encoding="ascii") as file:
         expect_in("CLIENT_RANDOM ", file.read(), "the key log")
+    result = connect(haven, "--ca", files.ca, "-", "tls:out.test:8443", data=b"\r\n\r\n")
+    expect_equal((result.status, result.out[-3:]), (1, b"xxx"), "cut short")
+    expect_in("out.test:8443: TLS: the peer ended without close_notify", result.line, "its line")
     result = connect(haven, "--ca", "/nonexistent", "-", "tls:out.test:8445")
     expect_equal(result.status, 125, "a file that is not there")
     expect_in("--ca: cannot read '/nonexistent'", result.line, "is named")
