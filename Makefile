@@ -5,7 +5,7 @@ FUZZ_SECONDS ?= 20
 SEEDS ?= 1-1000000
 
 .NOTPARALLEL:
-.PHONY: all demo check services install bench fuzz simulate packetdrill format lint deps clean
+.PHONY: all demo check services browser install bench fuzz simulate packetdrill format lint deps clean
 
 all:
 	@tools/build plain
@@ -28,6 +28,12 @@ services:
 	@tools/install-deps --each services
 	@tools/build plain
 	@HAVEN=$(CURDIR)/build/plain/haven tests/services/run $(WORDS)
+
+# A real browser, curl and openssl at a port with TLS, before and after they trust the local authority
+browser:
+	@tools/install-deps build system browser
+	@tools/build plain
+	@HAVEN=$(CURDIR)/build/plain/haven tests/system/run tls.trust
 
 install:
 	@tools/build plain --prefix=$(PREFIX)

@@ -93,10 +93,22 @@ static int ask(struct into *into, json_t **row)
 
 /* --- how it ended ----------------------------------------------------------------------- */
 
+static int standard_failed(const char *what, int error)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "cannot %s: %s", what, strerror(error));
+	return hv_show_fail(text);
+}
+
+/* An input that could not be read is why the network was left. */
 static int network_failed(const struct into *into, const char *reason)
 {
 	char text[HV_CLIENT_ERROR + 80];
+	int error = atomic_load(&into->input_error);
 
+	if (error)
+		return standard_failed("read standard input", error);
 	snprintf(text, sizeof(text), "%.63s: %.500s", into->to, reason);
 	hv_show_fail(text);
 	return HV_EXIT_NETWORK;
@@ -184,7 +196,7 @@ static bool send_all(int fd, const uint8_t *data, size_t size)
 	return true;
 }
 
-/* The input's end is the stream's end. A failure of the socket is told by the control socket, to the other thread. */
+/* The input's end is the stream's end; an input that fails is none: the guest is reset. A failure of the socket is told by the control socket, to the other thread. */
 static void *carry_input(void *user)
 {
 	uint8_t buffer[BUFFER_BYTES];
@@ -207,14 +219,6 @@ static void end_output(void)
 	shutdown(STDOUT_FILENO, SHUT_WR);
 	if (!freopen("/dev/null", "w", stdout))
 		close(STDOUT_FILENO);
-}
-
-static int standard_failed(const char *what, int error)
-{
-	char text[128];
-
-	snprintf(text, sizeof(text), "cannot %s: %s", what, strerror(error));
-	return hv_show_fail(text);
 }
 
 static int carry_output(struct into *into)
@@ -242,12 +246,7 @@ static int carry(struct into *into)
 	if (error)
 		return standard_failed("start a thread", error);
 	status = carry_output(into);
-	if (status == 0)
-		status = wait_closed(into);
-	error = atomic_load(&into->input_error);
-	if (error)
-		return standard_failed("read standard input", error);
-	return status;
+	return status == 0 ? wait_closed(into) : status;
 }
 
 /* --- the whole -------------------------------------------------------------------------- */

@@ -18,39 +18,41 @@
 
 /* --- errors ----------------------------------------------------------------------------- */
 
-int hv_exchange_fail(const struct hv_exchange *exchange, const char *format, ...)
+static void say(const struct hv_exchange *exchange, const char *format, va_list arguments)
 {
 	char line[HV_EXCHANGE_TEXT * 2];
+
+	vsnprintf(line, sizeof(line), format, arguments);
+	hv_log_line(exchange->log, HV_LOG_ERROR, "%s", line);
+}
+
+int hv_exchange_fail(const struct hv_exchange *exchange, const char *format, ...)
+{
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
+	say(exchange, format, arguments);
 	va_end(arguments);
-	hv_log_line(exchange->log, HV_LOG_ERROR, "%s", line);
 	return HV_EXIT_FAILED;
 }
 
 int hv_exchange_refused(const struct hv_exchange *exchange, const char *format, ...)
 {
-	char line[HV_EXCHANGE_TEXT * 2];
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
+	say(exchange, format, arguments);
 	va_end(arguments);
-	hv_log_line(exchange->log, HV_LOG_ERROR, "%s", line);
 	return HV_EXIT_NETWORK;
 }
 
 const char *hv_exchange_error(const struct hv_exchange *exchange, int error,
 			      char text[HV_EXCHANGE_TEXT])
 {
-	const struct haven_tls *tls =
-		exchange->socket ? haven_socket_tls(exchange->socket) : NULL;
-	const struct haven_tls_error *wrong = tls ? haven_tls_error(tls) : NULL;
+	const char *wrong = exchange->socket ? hv_tls_failure(exchange->socket) : NULL;
 
-	if (wrong && wrong->code != HAVEN_TLS_ERROR_NONE)
-		snprintf(text, HV_EXCHANGE_TEXT, "TLS: %s", wrong->text);
+	if (wrong)
+		snprintf(text, HV_EXCHANGE_TEXT, "TLS: %s", wrong);
 	else if (error == -EACCES || error == -EPERM)
 		snprintf(text, HV_EXCHANGE_TEXT, "prohibited by a firewall or a route");
 	else
@@ -114,7 +116,7 @@ void hv_exchange_end(struct hv_exchange *exchange)
 		haven_abort(exchange->socket);
 	}
 	hv_inproc_destroy(exchange->inproc);
-	haven_tls_context_destroy(exchange->tls);
+	hv_tls_destroy_context(exchange->tls);
 	haven_services_destroy(exchange->services);
 }
 
@@ -124,23 +126,21 @@ int hv_exchange_tls(struct hv_exchange *exchange)
 {
 	const char *name = exchange->role == HAVEN_TLS_CLIENT ? exchange->target.host : NULL;
 	const uint64_t deadline_ns = exchange->deadline_ns;
-	struct haven_tls_error wrong;
 	char text[HV_EXCHANGE_TEXT];
 	unsigned events;
-	int error;
 
 	if (!exchange->tls)
 		return 0;
-	error = haven_tls_attach(exchange->socket, exchange->tls, name, &wrong);
-	if (error < 0)
-		return hv_exchange_fail(exchange, "TLS: %s", wrong.text);
+	if (!hv_tls_attach(exchange->socket, exchange->tls, name, text))
+		return hv_exchange_fail(exchange, "%s", text);
 	if (name)
 		hv_explain_step(&exchange->explain, "tls-begin", NULL,
 				"TLS handshake, for the name '%s'", name);
 	events = hv_inproc_wait(exchange->inproc, exchange->socket,
 				HAVEN_EVENT_CONNECTED | HAVEN_EVENT_ERROR, deadline_ns);
 	if (events & HAVEN_EVENT_ERROR) {
-		socklen_t size = sizeof(error);
+		socklen_t size = sizeof(int);
+		int error = 0;
 
 		haven_getsockopt(exchange->socket, SOL_SOCKET, SO_ERROR, &error, &size);
 		return hv_exchange_refused(exchange, "%s: %s", exchange->name,
@@ -149,7 +149,7 @@ int hv_exchange_tls(struct hv_exchange *exchange)
 	if (!events)
 		return hv_exchange_refused(exchange, "%s: TLS: no answer in time",
 					   exchange->name);
-	hv_tls_explain(&exchange->explain, haven_socket_tls(exchange->socket), exchange->role,
+	hv_tls_explain(&exchange->explain, exchange->socket, exchange->role,
 		       exchange->target.host);
 	return 0;
 }

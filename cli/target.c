@@ -21,6 +21,17 @@ __attribute__((format(printf, 2, 3))) static bool wrong(char *error, const char 
 	return false;
 }
 
+/* A name with a final dot is the same name: there is no search list that it would keep away. TLS has none (RFC 6066 section 3). */
+static void take_host(struct hv_target *target, const struct haven_url *url)
+{
+	size_t size = strlen(url->host);
+
+	memcpy(target->host, url->host, sizeof(target->host));
+	target->family = url->family;
+	if (size > 0 && target->host[size - 1] == '.')
+		target->host[size - 1] = '\0';
+}
+
 /* --- URLs ------------------------------------------------------------------------------- */
 
 static bool explain_url(const char *text, int failed, char *error)
@@ -54,12 +65,11 @@ static bool parse_url(const struct haven_services *services, const char *text, b
 	target->http = strcmp(url.scheme, "http") == 0 || strcmp(url.scheme, "https") == 0;
 	target->tls = url.tls;
 	target->udp = udp || url.protocol == HAVEN_SERVICE_UDP;
-	target->family = url.family;
 	target->port = url.port;
 	target->port_given = url.port_given;
 	target->service = url.service;
 	target->path = text + url.path_at;
-	memcpy(target->host, url.host, sizeof(target->host));
+	take_host(target, &url);
 	memcpy(target->scheme, url.scheme, sizeof(target->scheme));
 	if (target->http && memchr(text, '@', url.path_at))
 		return wrong(error,
@@ -107,8 +117,7 @@ static bool parse_host(const char *text, size_t size, struct hv_target *target, 
 			     "'%.*s' is no host: neither a name nor an IPv4 address; an IPv6 "
 			     "address stands in brackets, as in [::1]:80",
 			     size < 200 ? (int)size : 200, text);
-	target->family = url.family;
-	memcpy(target->host, url.host, sizeof(target->host));
+	take_host(target, &url);
 	return true;
 }
 

@@ -123,6 +123,31 @@ bool hv_tls_make_context(const struct hv_connect_settings *settings, enum haven_
 	return good;
 }
 
+void hv_tls_destroy_context(struct haven_tls_context *context)
+{
+	haven_tls_context_destroy(context);
+}
+
+/* --- on a socket ------------------------------------------------------------------------ */
+
+bool hv_tls_attach(struct haven_socket *socket, struct haven_tls_context *context,
+		   const char *server_name, char error[HV_TLS_TEXT])
+{
+	struct haven_tls_error wrong;
+
+	if (haven_tls_attach(socket, context, server_name, &wrong) == 0)
+		return true;
+	return fail(error, "TLS: %s", wrong.text);
+}
+
+const char *hv_tls_failure(const struct haven_socket *socket)
+{
+	const struct haven_tls *tls = haven_socket_tls(socket);
+	const struct haven_tls_error *wrong = tls ? haven_tls_error(tls) : NULL;
+
+	return wrong && wrong->code != HAVEN_TLS_ERROR_NONE ? wrong->text : NULL;
+}
+
 /* --- explaining ------------------------------------------------------------------------- */
 
 static const char *date_text(int64_t seconds, char text[32])
@@ -172,9 +197,10 @@ static void explain_checks(const struct hv_explain *explain, enum haven_tls_role
 			server ? "" : asked_for, server ? "" : "'");
 }
 
-void hv_tls_explain(const struct hv_explain *explain, const struct haven_tls *tls,
+void hv_tls_explain(const struct hv_explain *explain, const struct haven_socket *socket,
 		    enum haven_tls_role role, const char *asked_for)
 {
+	const struct haven_tls *tls = haven_socket_tls(socket);
 	struct haven_tls_certificate_info certificate;
 	struct haven_tls_info info;
 

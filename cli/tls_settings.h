@@ -1,5 +1,6 @@
 /*
- * TLS as the options of connect and listen have it: contexts out of files, and what a connection tells to --explain.
+ * TLS as the options of connect and listen have it: contexts out of files, and what a connection tells to --explain. All that the
+ * command has to do with <haven/tls.h> is here; tls_missing.c stands in where the library is built without.
  */
 #ifndef HV_CLI_TLS_SETTINGS_H
 #define HV_CLI_TLS_SETTINGS_H
@@ -15,9 +16,18 @@
 bool hv_tls_make_context(const struct hv_connect_settings *settings, enum haven_tls_role role,
 			 const char *default_alpn, struct haven_tls_context **out,
 			 char error[HV_TLS_TEXT]);
+/* NULL is allowed. */
+void hv_tls_destroy_context(struct haven_tls_context *context);
 
-/* The handshake is complete: version, cipher, certificates, checks. */
-void hv_tls_explain(const struct hv_explain *explain, const struct haven_tls *tls,
+/* As haven_tls_attach(). False with a line in error. */
+bool hv_tls_attach(struct haven_socket *socket, struct haven_tls_context *context,
+		   const char *server_name, char error[HV_TLS_TEXT]);
+
+/* How TLS on this socket has failed, NULL: it has not, or there is none. */
+const char *hv_tls_failure(const struct haven_socket *socket);
+
+/* The handshake on this socket is complete: version, cipher, certificates, checks. */
+void hv_tls_explain(const struct hv_explain *explain, const struct haven_socket *socket,
 		    enum haven_tls_role role, const char *asked_for);
 
 #endif

@@ -270,7 +270,10 @@ static size_t read_once(struct hv_relay *relay, int *error)
 		return (size_t)got;
 	}
 	haven_send_commit(relay->socket, 0, false);
-	if (got == 0)
+	/* Left without a word, as when it was killed: what it sent may not be all, and the guest must not take it for that. */
+	if (got == 0 && relay->host_gone && !relay->guest_eof)
+		*error = ECONNRESET;
+	else if (got == 0)
 		hv_relay_host_ended(relay);
 	else if (errno == EAGAIN)
 		relay->host_readable = false;

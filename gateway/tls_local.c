@@ -28,7 +28,7 @@ struct hv_tls_local {
 	struct hv_authority *authority;
 	char network[NAME_SIZE];
 	struct names names;
-	/* The machine's own, and behind it those of names below localhost. */
+	/* The machine's own, and behind it those of names that clients asked for. */
 	struct hv_authority_leaf leaves[1 + HV_TLS_LOCAL_NAMES];
 	unsigned added; /* ever */
 	struct haven_tls_identity identities[1 + HV_TLS_LOCAL_NAMES];
@@ -148,8 +148,16 @@ static bool is_below_localhost(const char *name)
 {
 	size_t size = strlen(name), end = strlen(BELOW_LOCALHOST);
 
-	return size > end && size < NAME_SIZE && !strchr(name, '*') &&
-	       strcmp(name + size - end, BELOW_LOCALHOST) == 0;
+	return size > end && strcmp(name + size - end, BELOW_LOCALHOST) == 0;
+}
+
+/* Its user has decided about an authority that is bound to names; one that is not could be had to sign anything. */
+static bool may_add(const struct hv_tls_local *local, const char *name)
+{
+	bool bound = hv_authority_permitted(local->authority, 0) != NULL;
+
+	return strlen(name) < NAME_SIZE && !strchr(name, '*') &&
+	       (bound ? hv_authority_covers(local->authority, name) : is_below_localhost(name));
 }
 
 bool hv_tls_local_add(struct hv_tls_local *local, const char *name)
@@ -158,7 +166,7 @@ bool hv_tls_local_add(struct hv_tls_local *local, const char *name)
 	char error[HV_AUTHORITY_ERROR];
 	struct hv_authority_leaf leaf;
 
-	if (!is_below_localhost(name) ||
+	if (!may_add(local, name) ||
 	    hv_authority_issue(local->authority, &name, 1, &leaf, error, sizeof(error)) < 0)
 		return false;
 	put(local, 1 + place, &leaf);

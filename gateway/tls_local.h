@@ -1,7 +1,8 @@
 /*
  * Certificates of the local authority (authority.h), for ports that are published with TLS where no files were given: one for what this
- * machine is called, made anew before it expires and when its addresses change, and one for each name below localhost that a client asks
- * for, which no certificate can be for beforehand ("*.localhost" is taken by no client).
+ * machine is called, made anew before it expires and when its addresses change, and one for each other name that a client asks
+ * for and the authority may sign: those below localhost, test and haven, and of `haven ca --renew --name`. No certificate can be for them
+ * beforehand ("*.localhost" is taken by no client).
  */
 #ifndef HV_GATEWAY_TLS_LOCAL_H
 #define HV_GATEWAY_TLS_LOCAL_H
@@ -12,7 +13,7 @@
 
 #include <haven/tls.h>
 
-/* Names below localhost that are kept; then the oldest makes way. */
+/* Names that were asked for and are kept; then the oldest makes way. */
 #define HV_TLS_LOCAL_NAMES 64
 
 struct hv_tls_local;

@@ -12,6 +12,7 @@
 /* A check that failed: where, and what with. */
 struct failure {
 	struct haven_tls *tls;
+	X509_STORE_CTX *store;
 	enum haven_tls_error_code code;
 	X509 *certificate;
 	int error; /* X509_V_ERR_ */
@@ -57,20 +58,54 @@ static void say_name(const struct failure *f)
 			    f->subject, f->tls->name);
 }
 
+/* One of this name is trusted, so it is another key that is not: that of somebody in the middle, or a new one. */
+static bool is_name_trusted(const struct failure *f, const X509_NAME *name)
+{
+	STACK_OF(X509) *trusted = X509_STORE_CTX_get1_certs(f->store, name);
+	bool found = sk_X509_num(trusted) > 0;
+
+	sk_X509_pop_free(trusted, X509_free);
+	return found;
+}
+
+#define OTHER_KEY                                                                              \
+	"has the name of one that is trusted, and another key: it was made anew, or somebody " \
+	"is in the middle"
+
 static void say_issuer(const struct failure *f)
 {
 	char issuer[HV_TLS_NAME_TEXT];
 	const char *hint = "";
 
 	hv_tls_text_issuer(f->certificate, issuer);
+	if (is_name_trusted(f, X509_get_issuer_name(f->certificate))) {
+		hv_tls_find(f->tls, f->code, "issuer '%s' of '%s' " OTHER_KEY, issuer,
+			    f->subject);
+		return;
+	}
 	if (f->depth == 0 && f->sent == 1)
 		hint = "; the peer sent one certificate only, is there one between the two?";
 	hv_tls_find(f->tls, f->code, "issuer '%s' of '%s' is not known%s", issuer, f->subject,
 		    hint);
 }
 
+static void say_signature(const struct failure *f)
+{
+	char issuer[HV_TLS_NAME_TEXT];
+
+	hv_tls_text_issuer(f->certificate, issuer);
+	hv_tls_find(f->tls, f->code,
+		    "certificate of '%s' is not signed by the key of '%s': it was changed, or "
+		    "somebody is in the middle",
+		    f->subject, issuer);
+}
+
 static void say_root(const struct failure *f)
 {
+	if (is_name_trusted(f, X509_get_subject_name(f->certificate))) {
+		hv_tls_find(f->tls, f->code, "issuer '%s' " OTHER_KEY, f->subject);
+		return;
+	}
 	hv_tls_find(f->tls, f->code,
 		    "issuer '%s' is not known: the peer sent its certificate, but it is not "
 		    "among the trusted ones",
@@ -121,6 +156,7 @@ static const struct {
 	 say_issuer},
 	{X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN, HAVEN_TLS_ERROR_UNKNOWN_ISSUER, say_root},
 	{X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, HAVEN_TLS_ERROR_SELF_SIGNED, say_self_signed},
+	{X509_V_ERR_CERT_SIGNATURE_FAILURE, HAVEN_TLS_ERROR_BAD_CERTIFICATE, say_signature},
 	{X509_V_ERR_INVALID_PURPOSE, HAVEN_TLS_ERROR_PURPOSE, say_purpose},
 	{X509_V_ERR_INVALID_CA, HAVEN_TLS_ERROR_PURPOSE, say_purpose},
 	{X509_V_ERR_KEYUSAGE_NO_CERTSIGN, HAVEN_TLS_ERROR_PURPOSE, say_purpose},
@@ -158,6 +194,7 @@ int hv_tls_on_verify(int ok, X509_STORE_CTX *store)
 	struct haven_tls *tls = hv_tls_of(ssl);
 	struct failure failure = {
 		.tls = tls,
+		.store = store,
 		.error = X509_STORE_CTX_get_error(store),
 		.depth = X509_STORE_CTX_get_error_depth(store),
 		.certificate = X509_STORE_CTX_get_current_cert(store),

@@ -6,6 +6,7 @@
 import hashlib
 import json
 import os
+import pty
 import pwd
 import signal
 import subprocess
@@ -234,6 +235,58 @@ def who_is_killed_leaves_the_guest(haven):
                                    for row in rows(haven, "ports", "--all", NAME)),
                    "nor is it inside")
     nothing_is_left(pid, before)
+
+
+RECEIVER = """
+import socket
+server = socket.create_server(("", 99))
+while True:
+    client, size = server.accept()[0], 0
+    try:
+        while data := client.recv(65536):
+            size += len(data)
+        print(size, "and the end", flush=True)
+    except ConnectionResetError:
+        print(size, "and a reset", flush=True)
+    client.close()
+"""
+
+
+@test(identities=("user",))
+def what_is_not_all_is_no_end(haven):
+    """A client that is killed, or cannot read its input, had more to say: the server inside sees a reset."""
+    process = haven.start("--name", NAME, "--", "python3", "-c", RECEIVER, stderr=subprocess.DEVNULL)
+    eventually(lambda: connect(haven, "localhost:99", b"x" * 70000).returncode == 0, "it listens")
+    expect_equal(process.stdout.readline(), "70000 and the end\n", "all")
+    client = begin(haven, "localhost:99")
+    client.stdin.write(b"y" * 60000)
+    client.stdin.flush()
+    eventually(lambda: [row["bytes_in"] for row in rows(haven, "flows", NAME)] == [60000], "sent")
+    client.kill()
+    expect_equal(process.stdout.readline(), "60000 and a reset\n", "killed")
+    directory = os.open("/", os.O_RDONLY)
+    done = subprocess.run(haven.words(haven.binary, "connect", NAME, "localhost:99"),
+                          stdin=directory, capture_output=True, timeout=20, check=False)
+    os.close(directory)
+    expect_equal((done.returncode, done.stderr), (125, b"haven: error: cannot read standard input: "
+                                                       b"Is a directory\n"), "no input")
+    expect_equal(process.stdout.readline(), "0 and a reset\n", "nor an end")
+
+
+@test(identities=("user",), links=("veth",))
+def a_terminal(haven):
+    start(haven)
+    ours, theirs = pty.openpty()
+    for target, typed, shown in (("localhost:7", b"typed\n\x04", b"typed\r\ntyped\r\n"),
+                                 ("localhost:84", b"", b"10.0.2.2 ")):
+        process = subprocess.Popen(haven.words(haven.binary, "connect", NAME, target), stdin=theirs,
+                                   stdout=theirs, stderr=subprocess.PIPE)
+        haven.processes.append(process)
+        os.write(ours, typed)
+        expect_equal((process.wait(20), process.stderr.read()), (0, b""), f"{target}: ended")
+        expect_in(shown, os.read(ours, 1000), "the screen")
+    os.close(ours)
+    os.close(theirs)
 
 
 @test(identities=("user",), links=("veth",))

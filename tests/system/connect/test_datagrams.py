@@ -4,9 +4,8 @@
 """
 
 import subprocess
-import time
 
-from support.runner import expect, expect_equal, expect_in, expect_match, test
+from support.runner import expect_equal, expect_in, expect_match, test
 from support.topology import HOST4, OUT, OUT4, OUT6, inside
 
 from .support.client import connect, start_listen
@@ -49,10 +48,8 @@ def nobody_there(haven):
     result = connect(haven, "-u", "-", f"{OUT4}:1", data=b"x")
     expect_equal(result.status, 1, "refused by ICMP")
     expect_in(f"{OUT4}:1: connection refused", result.line, "its line")
-    started = time.monotonic()
     result = connect(haven, "-u", "-w", "0.2", "-", f"{OUT4}:84", data=b"")
     expect_equal((result.status, result.out), (0, b""), "nothing was sent")
-    expect(time.monotonic() - started < 5, "and it ends")
 
 
 @test(links=("veth",))

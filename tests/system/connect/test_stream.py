@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import pty
+import select
 import socket
 import subprocess
 import threading
@@ -116,7 +117,7 @@ def silence_has_an_end(haven):
         result = connect(haven, "--timeout", "1.5", "-", f"{address}:80")
         expect_equal(result.status, 1, result.err)
         expect_in(f"{address}:80: no answer in 1.5 s", result.line, "the line")
-        expect(1.4 < time.monotonic() - started < 10, "about then")
+        expect(time.monotonic() - started > 1.4, "not before")
 
 
 @test(identities=("user",), links=("veth",))
@@ -204,7 +205,10 @@ def a_terminal(haven):
         haven.processes.append(process)
         os.write(ours, typed)
         expect_equal((process.wait(20), process.stderr.read()), (0, b""), f"{target}: ended")
-        expect_in(shown, os.read(ours, 1000), "the screen")
+        screen = b""
+        while shown not in screen and select.select([ours], [], [], 5)[0]:
+            screen += os.read(ours, 1000)
+        expect_in(shown, screen, "the screen")
         expect(not fcntl.fcntl(theirs, fcntl.F_GETFL) & os.O_NONBLOCK, "it blocks")
     os.close(ours)
     os.close(theirs)

@@ -58,8 +58,10 @@ REFUSED = {
     "wrong name": (4433, "TLS: certificate is for other.test; asked for out.test"),
     "unknown issuer": (4434, "TLS: issuer 'Somebody Else' of 'Test Intermediate' is not known"),
     "self-signed": (4435, "TLS: certificate of 'out.test' is self-signed, and not among the trusted"),
-    "man in the middle": (4436, "TLS: certificate of 'Test Intermediate' is no good: certificate "
-                                "signature failure"),
+    "man in the middle": (4436, "TLS: certificate of 'Test Intermediate' is not signed by the key of 'Test Root': "
+                                "it was changed, or somebody is in the middle"),
+    "impostor": (4438, "TLS: issuer 'Test Root' of 'Test Intermediate' has the name of one that is trusted, and "
+                       "another key: it was made anew, or somebody is in the middle"),
     "TLS 1.1 alone": (4437, "TLS: the peer speaks none of TLS 1.2 to TLS 1.3"),
     "cut without close_notify": (8443, "of which 500 of 1000 bytes have come: TLS: the peer ended without close_notify"),
     "cut orderly": (8444, "of which 500 of 1000 bytes have come: its body was cut short"),
@@ -101,6 +103,9 @@ def tls_alone(haven):
                  "what was agreed")
     with open(log, encoding="ascii") as file:
         expect_in("CLIENT_RANDOM ", file.read(), "the key log")
+    result = connect(haven, "--ca", files.ca, "-", "tls:out.test:8443", data=b"\r\n\r\n")
+    expect_equal((result.status, result.out[-3:]), (1, b"xxx"), "cut short")
+    expect_in("out.test:8443: TLS: the peer ended without close_notify", result.line, "its line")
     result = connect(haven, "--ca", "/nonexistent", "-", "tls:out.test:8445")
     expect_equal(result.status, 125, "a file that is not there")
     expect_in("--ca: cannot read '/nonexistent'", result.line, "is named")

@@ -38,7 +38,7 @@ def names_of_the_machine(haven):
     answer = ask(f"[{HOST6}]", trust=trust, address=f"[{HOST6}]")
     expect_equal(answer.stdout, "hello\n", f"IPv6: {answer.stderr}")
     expect_equal(ask("localhost").returncode, 60, "who does not trust it")
-    expect_equal(ask("evil.test", trust=trust).returncode, 60, "a name that is not the machine's")
+    expect_equal(ask("evil.example", trust=trust).returncode, 60, "a name that is not the machine's")
 
 
 @test(identities=("user",), links=("tap",))

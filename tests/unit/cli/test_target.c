@@ -30,6 +30,7 @@ static void hosts_and_ports(void **state)
 	(void)state;
 	good("example.org:443", false, "example.org", 443, false);
 	good("Example.ORG:https", false, "example.org", 443, false);
+	good("example.org.:https", false, "example.org", 443, false);
 	good("tls:example.org:443", false, "example.org", 443, true);
 	good("192.0.2.1:65535", false, "192.0.2.1", 65535, false);
 	assert_int_equal(target.family, AF_INET);

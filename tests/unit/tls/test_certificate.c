@@ -315,6 +315,34 @@ static void test_unknown_root(void **state)
 	finish(&c);
 }
 
+/* An issuer that calls itself as the trusted one does, sent along or not. */
+static void test_impostor_root(void **state)
+{
+	static const char text[] =
+		"issuer 'Test Root'%s has the name of one that is trusted, and "
+		"another key";
+	char alone[128], sent[128];
+
+	(void)state;
+	snprintf(alone, sizeof(alone), text, " of 'a.test'");
+	snprintf(sent, sizeof(sent), text, "");
+	for (int with_root = 0; with_root < 2; with_root++) {
+		struct chain c = {0};
+		const struct test_certificate *root, *leaf;
+
+		pair_init(&c.p);
+		root = make(&c, &(struct test_certificate_options){.name = "Test Root",
+								   .ca = true});
+		leaf = make(&c, &(struct test_certificate_options){.name = "a.test",
+								   .names = "DNS:a.test",
+								   .issuer = root});
+		serve(&c, leaf, with_root ? root : NULL);
+		refused(&c, "a.test", HAVEN_TLS_ERROR_UNKNOWN_ISSUER, with_root ? sent : alone,
+			"unknown CA");
+		finish(&c);
+	}
+}
+
 /* One that is trusted by name is the end of the chain, root or not. */
 static void test_trusted_leaf(void **state)
 {
@@ -532,6 +560,7 @@ int main(void)
 		cmocka_unit_test(test_many_names),
 		cmocka_unit_test(test_self_signed),
 		cmocka_unit_test(test_unknown_root),
+		cmocka_unit_test(test_impostor_root),
 		cmocka_unit_test(test_trusted_leaf),
 		cmocka_unit_test(test_purpose),
 		cmocka_unit_test(test_name_constraints),

@@ -4,6 +4,7 @@
     4431  one that has expired                                    4434  of an issuer that is not trusted
     4432  one that is not valid yet                               4435  self-signed
     4436  of an issuer that calls itself as the trusted one, with another key: a man in the middle
+    4438  the same, which is sent along, and says itself that its key is another one
     4437  openssl s_server, TLS 1.1 alone
     and those of web.py
 
@@ -46,11 +47,13 @@ class Servers:
         trusted.self_signed("self", "out.test", NAMES)
         Authority(self.directory, "stranger", "Somebody Else").issue("unknown", "out.test", NAMES)
         Authority(self.directory, "forged", forged=True).issue("middleman", "out.test", NAMES)
+        Authority(self.directory, "impostor").issue("pretender", "out.test", NAMES)
 
     def start(self, topology):
-        kinds = ("good", "expired", "early", "other", "unknown", "self", "middleman")
-        servers = "".join(SERVER.format(port=4430 + i, dir=self.directory, name=name)
-                          for i, name in enumerate(kinds))
+        kinds = {"good": 4430, "expired": 4431, "early": 4432, "other": 4433, "unknown": 4434, "self": 4435,
+                 "middleman": 4436, "pretender": 4438}
+        servers = "".join(SERVER.format(port=port, dir=self.directory, name=name)
+                          for name, port in kinds.items())
         with open(f"{HERE}/nginx.conf", encoding="ascii") as file:
             text = file.read()
         with open(f"{self.directory}/conf", "w", encoding="ascii") as file:
@@ -62,7 +65,7 @@ class Servers:
                        "-key", f"{self.directory}/good.key")
         topology.start(OUT, "python3", f"{HERE}/web.py", f"{self.directory}/good.pem",
                        f"{self.directory}/good.key")
-        wait_listening(OUT, 4430, 4436, 4437, 8081, 8443, 8444, 8445, 9)
+        wait_listening(OUT, 4430, 4436, 4437, 4438, 8081, 8443, 8444, 8445, 9)
 
 
 def servers(topology):
