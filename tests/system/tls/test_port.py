@@ -59,7 +59,7 @@ def clients_need_a_certificate(haven):
     expect_in("the client sent no certificate, and must", told(haven), "the line")
     bad = curl(made, "/", "--cert", other.file("client"), "--key", other.key("client"))
     expect(bad.returncode in (35, 56), f"another authority's: {bad.returncode}")
-    eventually(lambda: "issuer 'Test authority' of 'client' is not known" in told(haven), "a line")
+    eventually(lambda: "issuer 'Another authority' of 'client' is not known" in told(haven), "a line")
     server = curl(made, "/", "--cert", made.file("a"), "--key", made.key("a"))
     expect(server.returncode in (35, 56), f"one for servers: {server.returncode}")
     eventually(lambda: "not one for TLS clients" in told(haven), "its line")
