@@ -53,7 +53,7 @@ def bad_servers_are_refused(haven):
     made = servers(haven)
     for port, line in ((OTHER_NAME, "certificate is for b.test, *.b.test; asked for out.test"),
                        (EXPIRED, "certificate of 'old' has expired on "),
-                       (UNKNOWN, "issuer 'Test authority' of 'out' is not known"),
+                       (UNKNOWN, "issuer 'Another authority' of 'out' is not known"),
                        (CLEAR, "the peer does not speak TLS: ")):
         result = haven.run("-4", *tls_out(made, f"out.test:{port}"), "--", "bash", "-c",
                            f"getent ahostsv4 out.test; exec 3<>/dev/tcp/{OUT4}/{port}")

@@ -59,7 +59,7 @@ def clients_need_a_certificate(haven):
     expect_in("the client sent no certificate, and must", told(haven), "the line")
     bad = curl(made, "/", "--cert", other.file("client"), "--key", other.key("client"))
     expect(bad.returncode in (35, 56), f"another authority's: {bad.returncode}")
-    eventually(lambda: "issuer 'Test authority' of 'client' is not known" in told(haven), "a line")
+    eventually(lambda: "issuer 'Another authority' of 'client' is not known" in told(haven), "a line")
     server = curl(made, "/", "--cert", made.file("a"), "--key", made.key("a"))
     expect(server.returncode in (35, 56), f"one for servers: {server.returncode}")
     eventually(lambda: "not one for TLS clients" in told(haven), "its line")
@@ -75,7 +75,7 @@ def what_is_not_tls_ends_and_is_told(haven):
     expect_equal(plain.returncode, 52, f"plain HTTP: an end, no reset: {plain.stderr}")
     expect_match(rf"TLS from {OUT4}:\d+ at port 9003: the peer does not speak TLS: it said "
                  "'GET / HTTP/1.1'", told(haven), "its line")
-    outside("sh", "-c", f"nc -z {HOST4} 9003 || true")
+    outside("bash", "-c", f"exec 3<>/dev/tcp/{HOST4}/9003")
     expect_equal(len(seen(haven)), before, "the guest has seen nothing of it")
 
 

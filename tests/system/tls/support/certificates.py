@@ -33,7 +33,7 @@ def date(seconds):
 class Authority:
     """Files NAME.pem (the certificate) and NAME.key; its own are ca.pem and ca.key."""
 
-    def __init__(self, place):
+    def __init__(self, place, subject="Test authority"):
         self.place = place
         os.makedirs(place, exist_ok=True)
         os.chmod(place, 0o777)
@@ -43,7 +43,7 @@ class Authority:
             pass
         self.new_key("ca")
         openssl("req", "-x509", "-key", self.key("ca"), "-out", self.file("ca"), "-days", "30",
-                "-subj", "/CN=Test authority", "-addext", "keyUsage=critical,keyCertSign")
+                "-subj", f"/CN={subject}", "-addext", "keyUsage=critical,keyCertSign")
 
     def file(self, name):
         return f"{self.place}/{name}.pem"

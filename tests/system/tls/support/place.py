@@ -36,7 +36,7 @@ def authority(haven, name="tls"):
         found = Authority.__new__(Authority)
         found.place = place
         return found
-    made = Authority(place)
+    made = Authority(place, "Test authority" if name == "tls" else "Another authority")
     made.issue("a", "DNS:a.test", days=(-1, 90))
     made.issue("b", "DNS:b.test,DNS:*.b.test")
     made.issue("old", "DNS:a.test,DNS:out.test", days=(-30, -1))
