@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "cli/tls_settings.h"
+#include "cli/connect_tls.h"
 #include "gateway/relay.h"
 #include "gateway/services.h"
 

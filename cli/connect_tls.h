@@ -1,9 +1,9 @@
 /*
- * TLS as the options of connect and listen have it: contexts out of files, and what a connection tells to --explain. All that the
- * command has to do with <haven/tls.h> is here; tls_missing.c stands in where the library is built without.
+ * TLS as the options of connect and listen have it: contexts out of files, and what a connection tells to --explain. All that those
+ * two have to do with <haven/tls.h> is here.
  */
-#ifndef HV_CLI_TLS_SETTINGS_H
-#define HV_CLI_TLS_SETTINGS_H
+#ifndef HV_CLI_CONNECT_TLS_H
+#define HV_CLI_CONNECT_TLS_H
 
 #include <haven/tls.h>
 

@@ -1,7 +1,7 @@
 /*
- * TLS as the options have it. See tls_settings.h.
+ * TLS as the options have it. See connect_tls.h.
  */
-#include "cli/tls_settings.h"
+#include "cli/connect_tls.h"
 
 #include <errno.h>
 #include <fcntl.h>
