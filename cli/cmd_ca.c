@@ -11,9 +11,9 @@
 #include <jansson.h>
 
 #include "cli/options.h"
+#include "cli/show.h"
 #include "gateway/authority.h"
 #include "gateway/guest.h"
-#include "gateway/log.h"
 
 #define THIS_COMMAND 1
 #define NAMES_MAX    64
@@ -216,15 +216,6 @@ static void show(const struct settings *settings, const struct hv_authority *aut
 		show_text(&info);
 }
 
-static int fail(const char *text)
-{
-	struct hv_log log;
-
-	hv_log_init(&log, STDERR_FILENO, HV_LOG_WARNING);
-	hv_log_line(&log, HV_LOG_ERROR, "%s", text);
-	return HV_EXIT_FAILED;
-}
-
 int hv_command_ca(int argc, char **argv)
 {
 	struct settings settings = {0};
@@ -235,20 +226,22 @@ int hv_command_ca(int argc, char **argv)
 	int failed;
 
 	if (index < 0)
-		return fail(error);
+		return hv_show_fail(error);
 	if (settings.help)
 		return help();
 	if (index < argc)
-		return fail("haven ca takes no words but options; see 'haven ca --help'");
+		return hv_show_fail(
+			"haven ca takes no words but options; see 'haven ca --help'");
 	if (settings.name_count > 0 && !settings.renew)
-		return fail("'--name' goes with '--renew': names are in the certificate");
+		return hv_show_fail(
+			"'--name' goes with '--renew': names are in the certificate");
 	if (settings.renew)
 		failed = hv_authority_renew(settings.names, settings.name_count, &authority,
 					    error, sizeof(error));
 	else
 		failed = hv_authority_open(&authority, error, sizeof(error));
 	if (failed < 0)
-		return fail(error);
+		return hv_show_fail(error);
 	show(&settings, authority);
 	hv_authority_close(authority);
 	return 0;

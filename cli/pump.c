@@ -34,19 +34,28 @@ static void end_sending(struct hv_pump *pump, const char *why)
 	pump->inproc->work = true;
 }
 
+/* Whether the socket takes something and the input has it. False: *result is to be returned. */
+static bool may_send(struct hv_pump *pump, enum hv_pump_result *result)
+{
+	int error;
+
+	*result = HV_PUMP_DONE;
+	if (pump->sent_end || !(haven_socket_events(pump->socket) & HAVEN_EVENT_WRITABLE))
+		return false;
+	error = hv_stdio_ready(pump->in);
+	if (error < 0 && error != -EAGAIN)
+		*result = failed(pump, HV_PUMP_INPUT, error);
+	return error >= 0;
+}
+
 static enum hv_pump_result send_some(struct hv_pump *pump)
 {
 	struct iovec slices[2] = {0};
+	enum hv_pump_result result;
 	ssize_t room, size;
-	int error;
 
-	if (pump->sent_end || !(haven_socket_events(pump->socket) & HAVEN_EVENT_WRITABLE))
-		return HV_PUMP_DONE;
-	error = hv_stdio_ready(pump->in);
-	if (error == -EAGAIN)
-		return HV_PUMP_DONE;
-	if (error < 0)
-		return failed(pump, HV_PUMP_INPUT, error);
+	if (!may_send(pump, &result))
+		return result;
 	room = haven_send_reserve(pump->socket, CHUNK, slices);
 	if (room == 0)
 		return HV_PUMP_DONE;
@@ -170,16 +179,11 @@ static void tell_datagram(const struct hv_pump *pump, const char *step, ssize_t 
 static enum hv_pump_result send_datagram(struct hv_pump *pump, uint8_t *buffer)
 {
 	struct iovec iov = {.iov_base = buffer, .iov_len = DATAGRAM_MAX};
+	enum hv_pump_result result;
 	ssize_t size;
-	int error;
 
-	if (pump->sent_end || !(haven_socket_events(pump->socket) & HAVEN_EVENT_WRITABLE))
-		return HV_PUMP_DONE;
-	error = hv_stdio_ready(pump->in);
-	if (error == -EAGAIN)
-		return HV_PUMP_DONE;
-	if (error < 0)
-		return failed(pump, HV_PUMP_INPUT, error);
+	if (!may_send(pump, &result))
+		return result;
 	size = hv_stdio_read(pump->in, &iov, 1);
 	if (size == -EAGAIN)
 		return HV_PUMP_DONE;

@@ -9,36 +9,19 @@
 #include <string.h>
 #include <unistd.h>
 
-static ssize_t read_all(int fd, char *text, size_t max)
-{
-	size_t used = 0;
-
-	while (used < max) {
-		ssize_t size = read(fd, text + used, max - used);
-
-		if (size < 0 && errno == EINTR)
-			continue;
-		if (size < 0)
-			return -1;
-		if (size == 0)
-			break;
-		used += (size_t)size;
-	}
-	return (ssize_t)used;
-}
+#include "gateway/read_fd.h"
 
 char *hv_read_file(const char *path, size_t max, size_t *size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char *text = fd < 0 ? NULL : malloc(max + 1);
-	ssize_t got = text ? read_all(fd, text, max) : -1;
-	int error = errno;
+	ssize_t got = text ? hv_read_fd(fd, text, max) : -errno;
 
 	if (fd >= 0)
 		close(fd);
-	if (got < 0) {
+	if (!text || got < 0) {
 		free(text);
-		errno = error;
+		errno = (int)-got;
 		return NULL;
 	}
 	text[got] = '\0';

@@ -10,28 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gateway/read_fd.h"
+
 /* What haven_services_parse() takes. */
 #define FILE_MAX  ((size_t)1 << 20)
 #define SUGGESTED 3
-
-/* Up to `size` bytes from a descriptor, or -1. */
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-	size_t used = 0;
-
-	while (used < size) {
-		ssize_t n = read(fd, text + used, size - used);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		used += (size_t)n;
-	}
-	return (ssize_t)used;
-}
 
 struct haven_services *hv_services_load(const char *path)
 {
@@ -39,7 +22,7 @@ struct haven_services *hv_services_load(const char *path)
 	/* A pipe in the file's place must not stop us. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	char *text = fd < 0 ? NULL : malloc(FILE_MAX);
-	ssize_t size = text ? read_all(fd, text, FILE_MAX) : -1;
+	ssize_t size = text ? hv_read_fd(fd, text, FILE_MAX) : -1;
 	struct haven_env env;
 
 	haven_env_default(&env);

@@ -15,6 +15,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include "gateway/read_fd.h"
+
 /* --- one file --------------------------------------------------------------------------- */
 
 static struct hv_tls_stamp stamp_of(const struct stat *status)
@@ -45,25 +47,6 @@ bool hv_tls_file_changed(const char *path, const struct hv_tls_stamp *stamp)
 	       !same_time(&now.changed, &stamp->changed);
 }
 
-/* Up to `size` bytes; fewer at the file's end. Negative errno. */
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-	size_t used = 0;
-
-	while (used < size) {
-		ssize_t n = read(fd, text + used, size - used);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		used += (size_t)n;
-	}
-	return (ssize_t)used;
-}
-
 /* The stamp is of before it is read: what is written meanwhile is noticed later. */
 static int read_file(int fd, struct hv_tls_file *file)
 {
@@ -80,7 +63,7 @@ static int read_file(int fd, struct hv_tls_file *file)
 	file->text = malloc(HV_TLS_FILE_MAX);
 	if (!file->text)
 		return -ENOMEM;
-	size = read_all(fd, file->text, HV_TLS_FILE_MAX);
+	size = hv_read_fd(fd, file->text, HV_TLS_FILE_MAX);
 	if (size < 0)
 		return (int)size;
 	if ((size_t)size == HV_TLS_FILE_MAX)
